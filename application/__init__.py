@@ -1,0 +1,1 @@
+"""Commands and queries as plain async functions, and the ports that they need."""

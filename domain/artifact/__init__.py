@@ -1,0 +1,1 @@
+"""The Artifact aggregate: manifest, configuration, versions, open stage, weights and lifecycle."""

@@ -1,0 +1,1 @@
+"""Long-running loops, each `async def run(deps, stop)`: safe to run twice, safe to kill."""
