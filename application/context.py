@@ -21,6 +21,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `workspace` is where bare aliases are looked up and where things are created by default. `correlation_id` is the
     request id. `min_position` asks that lists hold everything up to it, whatever `consistency` says.
+    `accepts_bytes` tells whether the transport can carry raw bytes in an answer (RPC and msgpack can, JSON cannot).
     """
 
     actor: Actor
@@ -29,6 +30,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: str | None = None
     consistency: Consistency = Consistency.STRONG
     min_position: Position | None = None
+    accepts_bytes: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ class WorkspaceRight(IntEnum):
 
 
 class FileScope(msgspec.Struct, frozen=True):
-    """A claim on files alone: `get_file` or `put_file`, an artifact id as written, and a path or `*`."""
+    """A claim on files alone: `get_file` or `put_file`, a UUID or `workspace/alias`, and a path or `*` for all."""
 
     operation: str
     artifact_id: str
@@ -31,7 +31,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     `on_behalf_of` is the human behind a generated token. `rights` maps workspace (or `*`) to what the token gives
     there.
     `is_read_only` marks a token made with `read`: reading operations only, whoever stands behind it.
-    `file_scopes` are not empty for a token that is a claim on files alone.
+    `file_scopes` are not empty for a token that is a claim on files alone. `client_id` is the only client that may
+    connect with the token. `token_id` names the token for its revocation; `expires_at` is in microseconds since the
+    epoch.
     """
 
     user_id: str
@@ -44,6 +46,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     rights: Mapping[str, WorkspaceRight] = msgspec.field(default_factory=dict)
     current_workspace: str = ANONYMOUS_WORKSPACE
     file_scopes: tuple[FileScope, ...] = ()
+    client_id: str | None = None
     token_id: str | None = None
     expires_at: int | None = None
 

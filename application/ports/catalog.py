@@ -1,31 +1,25 @@
 """The port of the catalog: which artifacts there are, as far as one caller may list them."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.artifact.state import Artifact
-from domain.filters import Filter, Order
+from domain.filters import Filter, Order, StageScope
 from domain.ids import Position
 from domain.permissions import Viewer
 
-
-class StageScope(StrEnum):
-    """Which artifacts a list holds: with a version, with an open stage, or all."""
-
-    COMMITTED = "committed"
-    STAGED = "staged"
-    ALL = "all"
+__all__ = ["Catalog", "CatalogPage", "CatalogQuery", "CatalogRow", "StageScope"]
 
 
 class CatalogQuery(msgspec.Struct, frozen=True, kw_only=True):
     """One page of one list. Visibility, parent and stage are conditions of their own beside the filter.
 
-    `workspace` None means any; `parent` is a collection, "root" for artifacts without a parent, or "any".
-    `after` is the cursor of an earlier page (then `offset` is 0).
+    `workspace` None means any; `parent` is a collection, "root" for artifacts without a parent, or "any". The viewer
+    is the caller as that workspace, or that of the collection, sees him. `after` is the cursor of an earlier page
+    (then `offset` is 0). `limit` and `offset` are not negative.
     """
 
     viewer: Viewer
@@ -61,7 +55,12 @@ class Catalog(Protocol):
     """Answers lists. Shows exactly what the viewer may list: filtered in the query, not after it."""
 
     async def search(self, query: CatalogQuery) -> CatalogPage:
-        """Answer one page."""
+        """Answer one page.
+
+        Raises:
+            InvalidArgumentError: The cursor is none, or belongs to another order or another log.
+            UnavailableError: The search took too long, or too many wait.
+        """
         ...
 
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:

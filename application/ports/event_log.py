@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.errors import ArtifactManagerError
 from domain.events import Envelope, Event, EventMeta, RecordedEvent
 from domain.ids import EventId, Position, StreamId, StreamKey
 
@@ -17,11 +18,34 @@ class StreamHead(NamedTuple):
     children: int = 0
 
 
+class PayloadErased(Event, frozen=True, kw_only=True):
+    """Stands for a payload that was erased from the log; its envelope is still there. Never appended."""
+
+    wire_name = "log.payload_erased"
+    schema_version = 1
+
+
+class PayloadReference(Event, frozen=True, kw_only=True, rename={"object": "$object", "size_bytes": "size"}):
+    """Stands for a payload that lies in the object store; what a log stores in its place. Never appended by itself."""
+
+    wire_name = "log.payload_reference"
+    schema_version = 1
+
+    object: str
+    size_bytes: int
+
+
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that is ready to be appended; its stream version is in `meta`."""
+    """An event that is ready to be appended; its stream version is in `meta`.
+
+    `data` is what to store: the encoded payload, or an encoded `PayloadReference`. `payload_sha256` is the digest of
+    the whole payload where `data` is only a reference to it; None: that of `data`.
+    """
 
     key: StreamKey
     payload: Event
+    data: bytes
+    payload_sha256: bytes | None = None
     meta: EventMeta
     workspace: str | None = None
     artifact_id: UUID | None = None
@@ -30,7 +54,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one command wants to append: all of it or nothing.
+    """What one command wants to append: all of it or nothing. Without events it only checks versions.
 
     `expected` gives the version at which each stream must be, of those written and of those relied on.
     `advances` moves head rows without expectation: their version by 1, their children by the number given.
@@ -42,14 +66,10 @@ class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """The request is durable; its last event has this position."""
+    """The request is durable. `position` is that of its last event; of a mere check, that of the log."""
 
     envelopes: tuple[Envelope, ...]
-
-    @property
-    def position(self) -> Position:
-        """The position of the last event."""
-        return self.envelopes[-1].position
+    position: Position
 
 
 class Conflicted(msgspec.Struct, frozen=True):
@@ -58,14 +78,39 @@ class Conflicted(msgspec.Struct, frozen=True):
     streams: tuple[StreamId, ...]
 
 
+class NotStored(msgspec.Struct, frozen=True):
+    """Nothing of the request was stored: a large payload of it could not be written."""
+
+    error: ArtifactManagerError
+
+
+AppendResult = Appended | Conflicted | NotStored
+
+
+class PayloadMismatchError(Exception):
+    """A stored payload is not the one that was recorded: its digest differs."""
+
+
 class EventLog(Protocol):
     """An ordered, durable, append-only log of events. All methods are safe to call from many tasks."""
 
-    async def append(self, requests: Sequence[AppendRequest]) -> Sequence[Appended | Conflicted]:
+    def epoch(self) -> str:
+        """Give the random id that the log got when it was created; derived stores of another epoch are stale."""
+        ...
+
+    def change_marker(self) -> int | None:
+        """Give a number that is the same as last time only if nothing was appended by anybody in between.
+
+        Costs microseconds and does not wait. None: this log cannot tell without asking its server.
+        """
+        ...
+
+    async def append(self, requests: Sequence[AppendRequest]) -> Sequence[AppendResult]:
         """Append the requests in order, in one transaction; durable when this returns.
 
         A later request may build on an earlier one of the same call. A request that meets an unexpected version, or
-        builds on one that did, is answered `Conflicted`; the others are stored.
+        builds on one that did, is answered `Conflicted`; the others are stored. `recorded_at` never goes back: an
+        event that is older than the newest one gets the time of that one.
 
         Raises:
             StorageFullError: The disk is full; nothing was stored.

@@ -44,6 +44,12 @@ class ArtifactCreated(Event, frozen=True, kw_only=True):
     version_name: str | None = None
     stage_id: UUID | None = None
     replaces: UUID | None = None
+    download_weights: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@event("artifact.marked_as_collection")
+class MarkedAsCollection(Event, frozen=True, kw_only=True):
+    """The artifact got its first child without having been created as a collection."""
 
 
 @event("artifact.edited")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 from immutables import Map
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from domain.artifact.events import (
     ArtifactCommitted,
@@ -13,6 +13,7 @@ from domain.artifact.events import (
     ArtifactDeleted,
     ArtifactEdited,
     DownloadWeightSet,
+    MarkedAsCollection,
     StagedContent,
     StageDiscarded,
     StageEdited,
@@ -97,6 +98,11 @@ def merge_content(older: StagedContent, newer: StagedContent) -> StagedContent:
     )
 
 
+def given_json(value: JsonObject | UnsetType) -> JsonObject:
+    """Give a field of content that is set; an empty object when it is not."""
+    return value if isinstance(value, dict) else {}
+
+
 def effective(state: Artifact) -> StagedContent:
     """Give the values that a commit of the open stage would leave, all of them set."""
     committed = StagedContent(manifest=state.manifest, config=state.config, type=state.type)
@@ -144,6 +150,7 @@ def _created(payload: ArtifactCreated, meta: EventMeta, artifact_id: UUID) -> Ar
         versions=versions,
         next_index=len(versions),
         stage=stage,
+        download_weights=Map(payload.download_weights),
     )
 
 
@@ -214,12 +221,12 @@ def _committed(state: Artifact, payload: ArtifactCommitted, meta: EventMeta) -> 
     }
 
 
-def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id: UUID) -> Artifact:
-    """Fold one event of an artifact's stream."""
+def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id: UUID) -> Artifact | None:
+    """Fold one event of an artifact's stream; a stream that does not begin with a creation is no artifact's."""
     if isinstance(payload, ArtifactCreated):
         return _created(payload, meta, artifact_id)
     if state is None:
-        raise ValueError(f"{type(payload).__name__} before the artifact was created")
+        return None
     changes: dict[str, Any]
     match payload:
         case ArtifactEdited():
@@ -247,6 +254,9 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             elif payload.path in weights:
                 weights = weights.delete(payload.path)
             changes = {"download_weights": weights}
+        case MarkedAsCollection():
+            config = {**state.config, "is_collection": True}
+            return msgspec.structs.replace(state, version=meta.stream_version, config=config)
         case ArtifactDeleted():
             changes = {"is_deleted": True, "stage": None}
         case _:

@@ -6,6 +6,7 @@ import msgspec
 from immutables import Map
 
 from domain.events import Event, EventMeta
+from domain.paths import ancestors
 from domain.stage.events import (
     FileRemoved,
     FilesAnnounced,
@@ -53,12 +54,6 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome is None
 
 
-def parents_of(path: str) -> list[str]:
-    """List the directories above a path, nearest last: `a/b/c` gives `a`, `a/b`."""
-    parts = path.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-
-
 def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID) -> Stage:
     """Fold one event of a stage's stream."""
     if isinstance(payload, StageStarted):
@@ -99,7 +94,7 @@ def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
         if known is None:
             files[item.path] = StagedFile(upload_id=item.upload_id, place=place, weight_milli=item.weight_milli)
             place += 1
-            for directory in parents_of(item.path):
+            for directory in ancestors(item.path):
                 directories[directory] = directories.get(directory, 0) + 1
         else:
             weight = known.weight_milli if item.weight_milli is None else item.weight_milli
@@ -118,7 +113,7 @@ def _upload(state: Stage, payload: FileUploaded) -> Stage:
     if known is None:
         known = StagedFile(upload_id=payload.upload_id, place=place)
         place += 1
-        for directory in parents_of(payload.path):
+        for directory in ancestors(payload.path):
             directories = directories.set(directory, directories.get(directory, 0) + 1)
     weight = known.weight_milli if payload.weight_milli is None else payload.weight_milli
     staged = msgspec.structs.replace(known, upload_id=payload.upload_id, file=payload.file, weight_milli=weight)
@@ -136,7 +131,7 @@ def _remove(state: Stage, payload: FileRemoved) -> Stage:
     files, directories, removed = state.files, state.directories, state.removed
     if payload.path in files:
         files = files.delete(payload.path)
-        for directory in parents_of(payload.path):
+        for directory in ancestors(payload.path):
             left = directories[directory] - 1
             directories = directories.set(directory, left) if left else directories.delete(directory)
     if payload.is_marked:

@@ -1,0 +1,52 @@
+"""Reads the settings from environment variables."""
+
+import difflib
+from collections.abc import Mapping
+
+import msgspec
+
+from application.settings import PREFIX, Settings, find_mistake, variable_name
+
+
+class SettingsError(ValueError):
+    """A setting has a value that the service cannot run with; the text names the variable."""
+
+
+def load_settings(environment: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read and check the settings; `overrides` are options of the command line by field name, None means not given.
+
+    Raises:
+        SettingsError: A variable is unknown, or a value is of the wrong type, out of range or not supported.
+    """
+    fields = {variable_name(name): name for name in Settings.__struct_fields__}
+    values: dict[str, object] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in fields:
+            raise SettingsError(f"{variable} is not a setting{_suggestion(variable, fields)}")
+        values[fields[variable]] = text
+    values.update({name: value for name, value in (overrides or {}).items() if value is not None})
+    for name, value in values.items():
+        _check(name, value)
+    settings = msgspec.convert(values, Settings, strict=False)
+    mistake = find_mistake(settings)
+    if mistake is not None:
+        field, reason = mistake
+        raise SettingsError(f"{variable_name(field)} {reason}")
+    return settings
+
+
+def _check(name: str, value: object) -> None:
+    # Each value is converted alone, so that the error can name its variable; the text of the value may be a secret
+    # and is not repeated.
+    try:
+        msgspec.convert({name: value}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason = str(error).split(" - at ", maxsplit=1)[0]
+        raise SettingsError(f"{variable_name(name)}: {reason[0].lower()}{reason[1:]}") from None
+
+
+def _suggestion(variable: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(variable, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,1 @@
+"""Event logs on SQLite, built on the recorders of the `eventsourcing` library."""

@@ -1,0 +1,77 @@
+"""Tables and statements of an event log in SQLite."""
+
+SCHEMA_VERSION = 1
+
+CREATE_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS events (
+        position INTEGER PRIMARY KEY,
+        originator_id BLOB NOT NULL,
+        originator_version INTEGER NOT NULL,
+        event_id BLOB NOT NULL,
+        topic TEXT NOT NULL,
+        workspace TEXT,
+        artifact_id BLOB,
+        actor TEXT NOT NULL,
+        on_behalf_of TEXT,
+        correlation_id TEXT NOT NULL,
+        causation_id TEXT,
+        recorded_at INTEGER NOT NULL,
+        comment TEXT,
+        payload BLOB,
+        payload_sha256 BLOB NOT NULL,
+        chain_sha256 BLOB NOT NULL
+    ) STRICT
+    """,
+    # Each index ends with the rowid, which is the position: history in log order needs no sorting.
+    "CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (originator_id, originator_version)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id)",
+    "CREATE INDEX IF NOT EXISTS events_by_artifact ON events (artifact_id) WHERE artifact_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS events_by_workspace ON events (workspace) WHERE workspace IS NOT NULL",
+    """
+    CREATE TABLE IF NOT EXISTS heads (
+        stream_id BLOB PRIMARY KEY,
+        version INTEGER NOT NULL,
+        children INTEGER NOT NULL,
+        chain_sha256 BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+CHUNK_SIZES = (64, 16, 4, 1)
+"""How many rows one statement takes. Each step of a statement gives up the interpreter's lock and has to win it back
+from a busy event loop; a step that handles many rows does so once, and works beside the loop meanwhile."""
+
+_EVENT_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_EVENTS = {size: f"INSERT INTO events VALUES {', '.join([_EVENT_ROW] * size)}" for size in CHUNK_SIZES}
+_UPSERT_HEADS = """
+    INSERT INTO heads (stream_id, version, children, chain_sha256) VALUES {rows}
+    ON CONFLICT (stream_id) DO UPDATE
+    SET version = excluded.version, children = excluded.children, chain_sha256 = excluded.chain_sha256
+"""
+UPSERT_HEADS = {size: _UPSERT_HEADS.format(rows=", ".join(["(?, ?, ?, ?)"] * size)) for size in CHUNK_SIZES}
+_SELECT_HEADS = """
+    SELECT json_group_array(json_array(hex(stream_id), version, children, hex(chain_sha256)))
+    FROM heads WHERE stream_id IN ({ids})
+"""
+SELECT_HEADS = {size: _SELECT_HEADS.format(ids=", ".join("?" * size)) for size in CHUNK_SIZES}
+"""All rows as one, so that they come in one step."""
+
+INSERT_META = "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)"
+
+SELECT_META = "SELECT value FROM meta WHERE key = ?"
+SELECT_HEAD = "SELECT version, children, chain_sha256 FROM heads WHERE stream_id = ?"
+SELECT_NEWEST = "SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1"
+SELECT_STREAM = """
+    SELECT * FROM events WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
+    ORDER BY originator_version LIMIT ?
+"""
+SELECT_STREAM_BACKWARDS = """
+    SELECT * FROM events WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
+    ORDER BY originator_version DESC LIMIT ?
+"""
+SELECT_LOG = "SELECT * FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+SELECT_HISTORY = "SELECT * FROM events WHERE artifact_id = ? AND position < ? ORDER BY position DESC LIMIT ?"
+SELECT_BY_ID = "SELECT * FROM events WHERE event_id = ?"
+DATA_VERSION = "PRAGMA data_version"

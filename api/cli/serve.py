@@ -1,0 +1,58 @@
+"""`artifact-manager serve`: the whole service in one process."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from adapters.data_directory import DataDirectoryError
+from adapters.structured_logging import configure_logging
+from api.cli.options import data_dir_option, settings_from
+from api.http.app import create_app
+from api.http.server import AddressInUseError, choose_port
+from api.http.server import serve as serve_http
+from application.settings import Settings
+
+_CLOSE_SECONDS = 5.0
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 9520]")
+@data_dir_option
+def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
+    """Run the service until it is stopped; prints its URL when it is ready."""
+    settings = settings_from(host=host, port=port, data_dir=data_dir)
+    configure_logging(settings.log_level)
+    try:
+        uvloop.run(_serve(settings))
+    except (AddressInUseError, DataDirectoryError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _serve(settings: Settings) -> None:
+    # Imported here, for only this command and `projections` need the databases.
+    from bootstrap import open_gateway
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    port = choose_port(settings.host, settings.port)
+    url = f"http://{_bracketed(settings.host)}:{port}"
+    log = structlog.get_logger()
+    async with open_gateway(settings, url) as gateway:
+
+        def announce() -> None:
+            click.echo(url)
+            log.info("serving", url=url, data_dir=str(settings.data_dir))
+
+        await serve_http(create_app(gateway), settings, port, stop, announce)
+    log.info("stopped")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,1 @@
+"""HTTP: translates requests into calls of methods, and answers into responses. Holds no rules."""

@@ -1,0 +1,192 @@
+"""One HTTP request and its answer, over raw ASGI."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from http.cookies import CookieError, SimpleCookie
+from os import urandom
+from typing import Any
+from urllib.parse import parse_qs
+
+from litestar.types import Receive, Scope, Send
+
+from domain.errors import InvalidArgumentError
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+_MOST_QUERY_FIELDS = 1000
+_SCOPE_KEY = "artifact_manager_exchange"
+_SAFE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_EXPOSED = b"ETag, Content-Range, Content-Disposition, X-Event-Position, X-Request-ID, Retry-After"
+
+
+class ClientDisconnectedError(Exception):
+    """The client went away before its request was complete, or before it had the whole answer."""
+
+
+class Exchange:
+    """A request being answered: reads it, sends the answer, and remembers what the log says about both.
+
+    `operation`, `actor_id` and `workspace` are filled in while the request is understood. `status` is None until the
+    answer has begun.
+    """
+
+    __slots__ = (
+        "_send",
+        "actor_id",
+        "changes_state",
+        "headers",
+        "is_answered",
+        "method",
+        "operation",
+        "origin",
+        "path",
+        "query",
+        "receive",
+        "request_id",
+        "scope",
+        "status",
+        "workspace",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self._send = send
+        self.method: str = scope["method"]  # type: ignore[typeddict-item]  # Only requests become exchanges.
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.query: bytes = scope["query_string"]
+        self.origin = self.headers.get(b"origin")
+        given = self.header(b"x-request-id")
+        self.request_id = given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else urandom(16).hex()
+        self.status: int | None = None
+        self.is_answered = False
+        self.operation: str | None = None
+        self.changes_state = False
+        self.actor_id: str | None = None
+        self.workspace: str | None = None
+        scope[_SCOPE_KEY] = self  # type: ignore[literal-required]  # A key of our own.
+
+    @staticmethod
+    def of(scope: Scope) -> "Exchange":
+        """Give the exchange to which a scope belongs."""
+        exchange: Exchange = scope[_SCOPE_KEY]  # type: ignore[literal-required]  # A key of our own.
+        return exchange
+
+    def header(self, name: bytes) -> str | None:
+        """Give a request header by its lower-case name."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def cookie(self, name: str) -> str | None:
+        """Give a cookie; None when there is none or the header is malformed."""
+        text = self.header(b"cookie")
+        if text is None:
+            return None
+        try:
+            morsel = SimpleCookie(text).get(name)
+        except CookieError:
+            return None
+        return None if morsel is None else morsel.value
+
+    def query_fields(self) -> dict[str, list[str]]:
+        """Read the query string: each name with its values in order.
+
+        Raises:
+            InvalidArgumentError: It is not UTF-8 or has too many fields.
+        """
+        if not self.query:
+            return {}
+        try:
+            return parse_qs(
+                self.query.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=_MOST_QUERY_FIELDS,
+            )
+        except ValueError:
+            raise InvalidArgumentError("The query string is not valid UTF-8 or has too many fields") from None
+
+    async def chunks(self, stalled_seconds: float) -> AsyncIterator[bytes]:
+        """Read the body as it arrives; give up on a client that sends nothing for so long.
+
+        Raises:
+            ClientDisconnectedError: The client went away before the end.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(stalled_seconds):
+                    message = await self.receive()
+            except TimeoutError:
+                raise ClientDisconnectedError from None
+            if message["type"] != "http.request":
+                raise ClientDisconnectedError
+            chunk = message["body"]
+            if chunk:
+                yield chunk
+            if not message.get("more_body", False):
+                return
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - Whatever ASGI message goes.
+        """Send one message; the head of an answer gets the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._common_headers()]
+        elif self.method == "HEAD":
+            if message.get("more_body", False):
+                return
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        if not message.get("more_body", False) and message["type"] == "http.response.body":
+            self.is_answered = True
+        await self._send(message)
+
+    async def stream(self, chunks: AsyncIterator[bytes], length: int, stalled_seconds: float) -> None:
+        """Send a body of a known length while it is produced; give up on a client that takes nothing for so long.
+
+        Raises:
+            ClientDisconnectedError: The client stalled.
+            OSError: The chunks have another length than was promised.
+        """
+        left = length
+        async for chunk in chunks:
+            left -= len(chunk)
+            if left < 0:
+                break
+            try:
+                async with asyncio.timeout(stalled_seconds):
+                    await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except TimeoutError:
+                raise ClientDisconnectedError from None
+        if left != 0:
+            raise OSError(f"The stored object differs from its record by {abs(left)} bytes")
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def respond(
+        self, status: int, body: bytes = b"", content_type: bytes | None = JSON, headers: Headers = ()
+    ) -> None:
+        """Send a complete answer."""
+        head = [(b"content-length", b"%d" % len(body)), *headers]
+        if content_type is not None:
+            head.append((b"content-type", content_type))
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _common_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        common = (*_SAFE, (b"x-request-id", self.request_id.encode()))
+        if self.origin is None:
+            return common
+        # The origin is mirrored without credentials: a page of another origin can use the token it has been given,
+        # never a cookie of this service.
+        return (
+            *common,
+            (b"access-control-allow-origin", self.origin),
+            (b"access-control-expose-headers", _EXPOSED),
+            (b"vary", b"Origin"),
+        )

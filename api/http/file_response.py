@@ -1,0 +1,154 @@
+"""Answers with the bytes of a file: conditional requests, ranges, HEAD. The same for every address that has bytes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Protocol
+from urllib.parse import quote
+
+from api.http.byte_ranges import UnsatisfiableRange, parse_range
+from api.http.exchange import Exchange
+from api.http.problems import answer_problem
+
+_SECOND = 1_000_000
+
+
+class SendableFile(Protocol):
+    """What must be known of a file to send it. `modified_at` is in microseconds since the epoch."""
+
+    @property
+    def path(self) -> str:
+        """The path, whose last part becomes the name of the download."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """The entity tag without quotes."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole file."""
+        ...
+
+    @property
+    def modified_at(self) -> int:
+        """When it was stored."""
+        ...
+
+    def stream(self, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Give a part of the bytes in chunks of bounded size."""
+        ...
+
+
+async def send_file(
+    exchange: Exchange,
+    file: SendableFile,
+    stalled_seconds: float,
+    before_bytes: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Answer 200 or 206 with bytes, 304 when the caller has them, 416 when there are none at the range asked for.
+
+    `before_bytes` runs when bytes are about to leave, and not for HEAD, 304 and 416. A malformed Range and one of
+    several parts are ignored, as HTTP allows.
+    """
+    headers = _headers(file)
+    if _is_known_to_caller(exchange, file):
+        await exchange.respond(304, content_type=None, headers=headers)
+        return
+    status, start, length = 200, 0, file.size_bytes
+    asked = exchange.header(b"range")
+    if asked is not None and _may_be_partial(exchange, file):
+        part = parse_range(asked, file.size_bytes)
+        if isinstance(part, UnsatisfiableRange):
+            beyond = ((b"content-range", b"bytes */%d" % file.size_bytes),)
+            detail = f"The file has {file.size_bytes} bytes, none of them in the range asked for"
+            await answer_problem(exchange, 416, detail, "range_not_satisfiable", beyond)
+            return
+        if part is not None:
+            status, start, length = 206, part.start, part.length
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (start, start + length - 1, file.size_bytes)))
+    headers += [(b"content-length", b"%d" % length), (b"content-type", file.content_type.encode("latin-1", "replace"))]
+    if exchange.method == "HEAD":
+        await _start(exchange, status, headers)
+        await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    if before_bytes is not None:
+        await before_bytes()
+    chunks = file.stream(start, length)
+    # The first chunk is read before the answer begins, so that an object that cannot be read is still an error.
+    first = await anext(chunks, b"")
+    await _start(exchange, status, headers)
+    await exchange.stream(_joined(first, chunks), length, stalled_seconds)
+
+
+async def _start(exchange: Exchange, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _headers(file: SendableFile) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"etag", f'"{file.etag}"'.encode()),
+        (b"last-modified", format_datetime(_modified(file), usegmt=True).encode()),
+        (b"accept-ranges", b"bytes"),
+        # What the bytes are depends on the caller's rights, so they are kept by nobody without asking again.
+        (b"cache-control", b"private, no-cache"),
+        (b"content-disposition", _disposition(file.path)),
+        # A page among the files must not run as a page of this service.
+        (b"content-security-policy", b"sandbox"),
+    ]
+
+
+def _disposition(path: str) -> bytes:
+    name = path.rsplit("/", 1)[-1]
+    plain = "".join(
+        letter if letter.isascii() and letter.isprintable() and letter not in '"\\' else "_" for letter in name
+    )
+    text = f'inline; filename="{plain}"'
+    if plain != name:
+        text += f"; filename*=UTF-8''{quote(name, safe='')}"
+    return text.encode()
+
+
+def _is_known_to_caller(exchange: Exchange, file: SendableFile) -> bool:
+    tags = exchange.header(b"if-none-match")
+    if tags is not None:
+        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+        return "*" in known or f'"{file.etag}"' in known
+    since = _date(exchange.header(b"if-modified-since"))
+    return since is not None and _modified(file) <= since
+
+
+def _may_be_partial(exchange: Exchange, file: SendableFile) -> bool:
+    condition = exchange.header(b"if-range")
+    if condition is None:
+        return True
+    if condition.startswith('"'):
+        return condition.strip() == f'"{file.etag}"'
+    return _date(condition) == _modified(file)
+
+
+def _modified(file: SendableFile) -> datetime:
+    return datetime.fromtimestamp(file.modified_at // _SECOND, UTC)
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,0 +1,28 @@
+"""`/s3/{key}`: the presigned URLs of the service. The signature is the permission; no token is looked at."""
+
+from api.http.exchange import Exchange
+from api.http.file_response import send_file
+from api.http.files import declared_size
+from api.http.gateway import Gateway
+
+SIGNATURE = "signature"
+"""What the route declares as its operation: the signed query says what may be done, and by whom it was allowed."""
+
+
+async def answer_object_request(gateway: Gateway, exchange: Exchange, _parts: list[str]) -> None:
+    """Answer a request with a presigned URL, as an S3 server would."""
+    key = exchange.path.removeprefix("/s3/")
+    query = exchange.query.decode("latin-1")
+    if exchange.method == "PUT":
+        exchange.changes_state = True
+        stored = await gateway.files.receive_signed(
+            key,
+            query,
+            exchange.chunks(gateway.settings.stalled_seconds),
+            size_bytes=declared_size(exchange),
+            correlation_id=exchange.request_id,
+        )
+        await exchange.respond(200, content_type=None, headers=((b"etag", f'"{stored.etag}"'.encode()),))
+    else:
+        file = await gateway.files.open_signed(key, query, exchange.method)
+        await send_file(exchange, file, gateway.settings.stalled_seconds)

@@ -1,0 +1,83 @@
+"""The addresses that are answered over raw ASGI: calls of methods, and bodies of files."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from api.http.exchange import Exchange
+from api.http.files import FileQuery, UploadQuery, answer_file_request
+from api.http.gateway import Gateway
+from api.http.objects import SIGNATURE, answer_object_request
+from api.http.services import BY_METHOD, answer_service_call
+from application.methods import Command
+from domain.permissions import Operation
+
+Answer = Callable[[Gateway, Exchange, list[str]], Awaitable[None]]
+
+
+class RawRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """An address, and for each verb the operation that it asks for, its summary and the fields of its query.
+
+    `answer` gets the parts of the path as `str.split("/", 5)` gives them.
+    """
+
+    name: str
+    path: str
+    operations: Mapping[str, Operation | str]
+    summaries: Mapping[str, str]
+    query: Mapping[str, type[Command]] = msgspec.field(default_factory=dict)
+    answer: Answer
+
+
+SERVICES = RawRoute(
+    name="services",
+    path="/{workspace}/services/{service}/{method}",
+    operations={"GET": BY_METHOD, "POST": BY_METHOD},
+    summaries={
+        "GET": "Call a method with arguments from the query.",
+        "POST": "Call a method with a JSON or msgpack object of arguments.",
+    },
+    answer=answer_service_call,
+)
+FILES = RawRoute(
+    name="files",
+    path="/{workspace}/artifacts/{alias}/files/{path}",
+    operations={
+        "GET": Operation.GET_FILE,
+        "HEAD": Operation.GET_FILE,
+        "PUT": Operation.PUT_FILE,
+        "DELETE": Operation.REMOVE_FILE,
+    },
+    summaries={
+        "GET": "Download a file, or list a directory (an empty path, or one that ends with a slash).",
+        "HEAD": "Ask for the size, type and ETag of a file.",
+        "PUT": "Upload a file into the open stage.",
+        "DELETE": "Remove a file in the open stage.",
+    },
+    query={"GET": FileQuery, "HEAD": FileQuery, "PUT": UploadQuery},
+    answer=answer_file_request,
+)
+OBJECTS = RawRoute(
+    name="objects",
+    path="/s3/{key}",
+    operations={"GET": SIGNATURE, "HEAD": SIGNATURE, "PUT": SIGNATURE},
+    summaries={
+        "GET": "Download what a presigned URL names.",
+        "HEAD": "Ask for size, type and ETag of what a presigned URL names.",
+        "PUT": "Upload the file for which a presigned URL was made.",
+    },
+    answer=answer_object_request,
+)
+RAW_ROUTES = (SERVICES, FILES, OBJECTS)
+
+
+def find_raw_route(parts: list[str]) -> RawRoute | None:
+    """Find the route of a path by its parts; None when the router knows better."""
+    match parts:
+        case ["", workspace, "services", service, function] if workspace and service and function:
+            return SERVICES
+        case ["", "s3", _, *_]:
+            return OBJECTS
+        case ["", workspace, "artifacts", alias, "files", *_] if workspace and alias:
+            return FILES
+    return None

@@ -1,0 +1,102 @@
+"""The methods of the service `artifact-manager`."""
+
+from collections.abc import Mapping
+
+from application import parameters
+from application.commands.create import create
+from application.commands.delete import delete
+from application.commands.edit import commit, discard, edit
+from application.commands.files import put_file, remove_file, write_file
+from application.commands.statistics import reset_stats, set_download_weight
+from application.methods import Method
+from application.queries.files import get_file, list_files, read_file
+from application.queries.list import list_artifacts, search
+from application.queries.read import read
+from domain.permissions import Operation
+
+_DECLARED = (
+    Method(name="create", parameters=parameters.Create, handler=create, changes_state=True),
+    Method(name="edit", parameters=parameters.Edit, handler=edit, operation=Operation.EDIT, changes_state=True),
+    Method(name="commit", parameters=parameters.Commit, handler=commit, operation=Operation.COMMIT, changes_state=True),
+    Method(
+        name="discard", parameters=parameters.Discard, handler=discard, operation=Operation.EDIT, changes_state=True
+    ),
+    Method(name="delete", parameters=parameters.Delete, handler=delete, operation=Operation.DELETE, changes_state=True),
+    Method(name="read", parameters=parameters.Read, handler=read, operation=Operation.READ, changes_state=False),
+    Method(
+        name="list",
+        parameters=parameters.List,
+        handler=list_artifacts,
+        operation=Operation.LIST,
+        changes_state=False,
+        ignored=("context", "no_cache"),
+    ),
+    Method(
+        name="search",
+        parameters=parameters.Search,
+        handler=search,
+        operation=Operation.LIST,
+        changes_state=False,
+        ignored=("context", "no_cache"),
+    ),
+    Method(
+        name="put_file",
+        parameters=parameters.PutFile,
+        handler=put_file,
+        operation=Operation.PUT_FILE,
+        changes_state=True,
+        ignored=("context", "version"),
+    ),
+    Method(
+        name="get_file",
+        parameters=parameters.GetFile,
+        handler=get_file,
+        operation=Operation.GET_FILE,
+        changes_state=False,
+    ),
+    Method(
+        name="list_files",
+        parameters=parameters.ListFiles,
+        handler=list_files,
+        operation=Operation.LIST_FILES,
+        changes_state=False,
+    ),
+    Method(
+        name="remove_file",
+        parameters=parameters.RemoveFile,
+        handler=remove_file,
+        operation=Operation.REMOVE_FILE,
+        changes_state=True,
+    ),
+    Method(
+        name="read_file",
+        parameters=parameters.ReadFile,
+        handler=read_file,
+        operation=Operation.GET_FILE,
+        changes_state=False,
+    ),
+    Method(
+        name="write_file",
+        parameters=parameters.WriteFile,
+        handler=write_file,
+        operation=Operation.PUT_FILE,
+        changes_state=True,
+    ),
+    Method(
+        name="set_download_weight",
+        parameters=parameters.SetDownloadWeight,
+        handler=set_download_weight,
+        operation=Operation.SET_DOWNLOAD_WEIGHT,
+        changes_state=True,
+    ),
+    Method(
+        name="reset_stats",
+        parameters=parameters.ResetStats,
+        handler=reset_stats,
+        operation=Operation.RESET_STATS,
+        changes_state=True,
+    ),
+)
+
+METHODS: Mapping[str, Method] = {method.name: method for method in _DECLARED}
+"""All methods by name."""

@@ -1,0 +1,248 @@
+"""The command `create`."""
+
+from typing import NamedTuple
+
+from application.context import CallContext, Reply
+from application.parameters import Create
+from application.ports.statistics import Counts
+from application.records import render
+from application.services import Services
+from application.targets import Target, execute, find, keys_with_stage, split_id, unit_of, viewer_in, viewer_keys
+from application.units import States, Unit
+from application.workspaces import ensure_workspace
+from domain.artifact.chain import Chain
+from domain.artifact.config import new_config, with_creators
+from domain.artifact.content import check_card, check_schema, clean
+from domain.artifact.create import CreateArtifact, Replaced, decide_create
+from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern
+from domain.artifact.state import Artifact
+from domain.artifact.weights import to_milli
+from domain.artifact.words import random_alias
+from domain.errors import (
+    AlreadyExistsError,
+    ArtifactNotFoundError,
+    InvalidArgumentError,
+    InvalidIdError,
+    PermissionDeniedError,
+    UnavailableError,
+    WorkspaceNotFoundError,
+)
+from domain.events import JsonObject, Outcome
+from domain.ids import StreamId, alias_key, artifact_key, children_counter, stage_key, workspace_key
+from domain.workspace import PUBLIC, workspace_exists
+
+MAX_ALIAS_CANDIDATES = 100
+"""Random or patterned aliases that are tried before the creation is given up."""
+
+
+class _Place(NamedTuple):
+    """Where the artifact goes. `alias` is None when one is to be made."""
+
+    workspace: str
+    alias: str | None
+    parent: Target | None
+
+
+async def create(services: Services, context: CallContext, parameters: Create) -> Reply:
+    """Create an artifact or a collection; needs `draft` or `attach` on the parent, or `read_write` in the workspace.
+
+    Raises:
+        AlreadyExistsError: The alias is taken, and `overwrite` is not given.
+    """
+    content = _content(services, context, parameters)
+    place = await _place(services, context, parameters)
+    if place.workspace != PUBLIC:
+        await ensure_workspace(services, context, place.workspace)
+    is_generated = place.alias is None or is_pattern(place.alias)
+    for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
+        new = await _named(services, context, place, content)
+        try:
+            return await _create(services, context, parameters, place, new)
+        except AlreadyExistsError:
+            if not is_generated:
+                raise
+    raise UnavailableError("Could not generate a unique alias within the maximum attempts.")
+
+
+def _content(services: Services, context: CallContext, parameters: Create) -> CreateArtifact:
+    """Check manifest, config and version, and make the new artifact, still without alias and workspace."""
+    limit = services.settings.manifest_bytes
+    if parameters.manifest is None:
+        raise InvalidArgumentError("Manifest must be provided.")
+    if parameters.secrets:
+        raise InvalidArgumentError("secrets are not supported by this version of the service.")
+    manifest = clean(parameters.manifest, argument="manifest", limit_bytes=limit)
+    check_card(parameters.type, manifest)
+    given = clean(parameters.config or {}, argument="config", limit_bytes=limit)
+    if given.get("storage") not in {None, "raw"}:
+        raise InvalidArgumentError(f"Storage {given['storage']!r} is not supported by this version of the service.")
+    if given.get("collection_schema") is not None:
+        check_schema(given["collection_schema"])
+    config = new_config(given, parameters.permissions)
+    if parameters.type in {"collection", "vector-collection"}:
+        config["is_collection"] = True
+    config = with_creators(config, _creators(context))
+    is_draft = parameters.stage or parameters.version == "stage"
+    version_name = None
+    if not is_draft and parameters.version not in {None, "new"}:
+        version_name = check_version_name(str(parameters.version))
+    return CreateArtifact(
+        artifact_id=services.ids.uuid7(),
+        workspace="",
+        alias="",
+        type=parameters.type,
+        manifest=manifest,
+        config=config,
+        version_name=version_name,
+        stage_id=services.ids.uuid7() if is_draft else None,
+        overwrite=parameters.overwrite,
+        download_weights=_weights(given),
+    )
+
+
+def _weights(config: JsonObject) -> dict[str, int]:
+    weights = config.get("download_weights") or {}
+    if not isinstance(weights, dict) or not all(isinstance(weight, int | float) for weight in weights.values()):
+        raise InvalidArgumentError("config.download_weights must map paths to numbers.")
+    return {str(path): milli for path, weight in weights.items() if (milli := to_milli(weight))}
+
+
+def _creators(context: CallContext) -> tuple[str, ...]:
+    actor = context.actor
+    if actor.is_anonymous:
+        return ()
+    return tuple(dict.fromkeys((actor.effective_id, actor.user_id)))
+
+
+async def _place(services: Services, context: CallContext, parameters: Create) -> _Place:
+    """Find out where the artifact goes, from all the ways in which a caller may say it; they must agree."""
+    workspaces = [parameters.workspace]
+    aliases: list[str | None] = []
+    if parameters.artifact_id is not None:
+        if "/" not in parameters.artifact_id:
+            raise InvalidIdError("artifact_id must be in format 'workspace/alias'.")
+        workspace, name = split_id(parameters.artifact_id.strip(), "")
+        workspaces.append(workspace)
+        aliases.append(name)
+    if parameters.alias is not None:
+        name = parameters.alias.strip()
+        if "/" in name:
+            workspace, name = split_id(name, "")
+            if parameters.workspace not in {None, workspace}:
+                raise InvalidArgumentError("Workspace must match the alias workspace, if provided.")
+            workspaces.append(workspace)
+        aliases.append(name)
+    named = {workspace for workspace in workspaces if workspace is not None}
+    if len(named) > 1 or len(set(aliases)) > 1:
+        raise InvalidArgumentError("Cannot specify both artifact_id and alias/workspace, unless they agree.")
+    explicit = next(iter(named), None)
+    parent = None
+    if parameters.parent_id is not None:
+        parent = await find(services, context, parameters.parent_id)
+        if explicit not in {None, parent.workspace}:
+            raise InvalidArgumentError(
+                f"Specified workspace '{explicit}' does not match parent's workspace '{parent.workspace}'."
+            )
+    alias = aliases[0] if aliases else None
+    if alias is not None:
+        alias = check_typed_alias(alias)
+    workspace = explicit or (parent.workspace if parent else context.workspace)
+    return _Place(workspace, alias, parent)
+
+
+async def _named(services: Services, context: CallContext, place: _Place, content: CreateArtifact) -> CreateArtifact:
+    """Give the new artifact its workspace and alias; a pattern or random alias is a new one each time."""
+    artifact_id = services.ids.uuid7()
+    alias = place.alias
+    if alias is None:
+        alias = random_alias(services.ids.choose)
+    elif is_pattern(alias):
+        alias = expand_alias(
+            alias,
+            artifact_id=artifact_id,
+            now=services.clock.now(),
+            user_id=context.actor.effective_id,
+            id_parts=await _id_parts(services, place.parent),
+            choose=services.ids.choose,
+            random_uuid=services.ids.uuid7,
+        )
+    return CreateArtifact(
+        artifact_id=artifact_id,
+        workspace=place.workspace,
+        alias=alias,
+        type=content.type,
+        manifest=content.manifest,
+        config=content.config,
+        version_name=content.version_name,
+        stage_id=content.stage_id,
+        overwrite=content.overwrite and not (place.alias is None or is_pattern(place.alias)),
+        download_weights=content.download_weights,
+    )
+
+
+async def _id_parts(services: Services, parent: Target | None) -> JsonObject:
+    if parent is None:
+        return {}
+    key = artifact_key(parent.ids[0])
+    artifact: Artifact | None = (await services.states.get((key,)))[key].state
+    parts = artifact.config.get("id_parts") if artifact else None
+    return parts if isinstance(parts, dict) else {}
+
+
+async def _create(
+    services: Services, context: CallContext, parameters: Create, place: _Place, new: CreateArtifact
+) -> Reply:
+    async def prepare() -> Unit:
+        parent = place.parent
+        if parent is not None and parameters.parent_id is not None:
+            parent = await find(services, context, parameters.parent_id)
+        name_key = alias_key(new.workspace, new.alias)
+        old = await _holder(services, context, new)
+        keys = [name_key, *viewer_keys(context.actor, new.workspace)]
+        counters: tuple[StreamId, ...] = ()
+        if parent is not None:
+            keys += parent.keys
+        if old is not None:
+            keys += await keys_with_stage(services, old)
+            counters = (children_counter(old.ids[0]),)
+
+        def decide(states: States) -> Outcome:
+            workspace = states.get(workspace_key(new.workspace))
+            if not workspace_exists(new.workspace, workspace):
+                raise WorkspaceNotFoundError(new.workspace)
+            if workspace is not None and not workspace.is_persistent:
+                raise PermissionDeniedError(
+                    f"Cannot create artifact in a non-persistent workspace `{new.workspace}`, "
+                    "you may need to login to a persistent workspace."
+                )
+            if parent is None:
+                viewer = viewer_in(context.actor, new.workspace, states.get)
+                parents = Chain(viewer=viewer, artifacts=())
+            else:
+                parents = parent.chain(states.get)
+            alias = states.get(name_key)
+            replaced = None
+            if alias is not None and alias.artifact_id is not None and old is not None:
+                replaced = Replaced(chain=old.chain(states.get), children=states.children(old.ids[0]))
+            return decide_create(new, parents, alias, replaced)
+
+        fresh = (artifact_key(new.artifact_id), *((stage_key(new.stage_id),) if new.stage_id else ()))
+        return unit_of(context, tuple(keys), decide, comment=parameters.comment, counters=counters, fresh=fresh)
+
+    done = await execute(services, prepare)
+    target_ids = (new.artifact_id, *(place.parent.ids if place.parent else ()))
+    target = Target(f"{new.workspace}/{new.alias}", target_ids, new.workspace, context.actor)
+    chain = target.chain(done.states.get)
+    stage = done.states.get(stage_key(new.stage_id)) if new.stage_id else None
+    is_draft = new.stage_id is not None
+    record = render(chain, Counts(), children=0, staged=is_draft, shows_staging=is_draft, stage=stage)
+    return Reply(record, done.position)
+
+
+async def _holder(services: Services, context: CallContext, new: CreateArtifact) -> Target | None:
+    """Find the artifact that has the alias now, for the text of the refusal or to be replaced."""
+    text = f"{new.workspace}/{new.alias}"
+    try:
+        return await find(services, context, text)
+    except ArtifactNotFoundError:
+        return None

@@ -1,0 +1,314 @@
+"""The commands on the files of a stage: announce, receive, write, remove."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import msgspec
+
+from application.commands.edit import refuse_branch
+from application.content_types import guess
+from application.context import CallContext, Reply
+from application.parameters import PutFile, RemoveFile, WriteFile
+from application.ports.object_store import StoredObject
+from application.services import Services
+from application.signed_urls import PutClaims
+from application.stages import current_stage, declared_stage
+from application.targets import artifact_of, execute, find, keys_with_stage, load, unit_of
+from application.units import States, Unit
+from domain.artifact.commit import StaleFactsError
+from domain.artifact.weights import to_milli
+from domain.errors import InvalidArgumentError, InvalidPathError, InvalidStateError, TooLargeError
+from domain.events import Outcome
+from domain.ids import stage_key
+from domain.paths import ArtifactPath, parse_path
+from domain.permissions import Operation, may_stage, require
+from domain.stage.decisions import (
+    Announcement,
+    check_placement,
+    decide_announce,
+    decide_put,
+    decide_remove,
+    decide_upload,
+    require_announced,
+    require_open,
+)
+from domain.stage.events import StoredFile
+from domain.stage.state import Stage
+
+MAX_WRITE_BYTES = 32 * 1024 * 1024
+"""The largest content of `write_file`; larger files are uploaded."""
+
+
+def parse_batch(file_path: str | list[str]) -> list[ArtifactPath]:
+    """Parse the paths of a single or batch call.
+
+    Raises:
+        InvalidArgumentError: The list is empty.
+        InvalidPathError: A path is not one.
+    """
+    if isinstance(file_path, str):
+        return [parse_path(file_path)]
+    if not file_path:
+        raise InvalidArgumentError("file_path list must contain at least one path")
+    return [parse_path(path) for path in file_path]
+
+
+def _weights(download_weight: float | list[float], file_path: str | list[str]) -> list[int]:
+    count = 1 if isinstance(file_path, str) else len(file_path)
+    if not isinstance(download_weight, list):
+        return [to_milli(download_weight)] * count
+    if len(download_weight) != count:
+        raise InvalidArgumentError(
+            f"download_weight list length ({len(download_weight)}) must match file_path list length ({count})"
+        )
+    text = "Download weight must be non-negative: {{weight}} at index {index}"
+    return [to_milli(weight, text.format(index=index)) for index, weight in enumerate(download_weight)]
+
+
+async def put_file(services: Services, context: CallContext, parameters: PutFile) -> Reply:
+    """Announce files and give URLs to PUT them to; one event a call."""
+    refuse_branch(parameters.branch)
+    paths = parse_batch(parameters.file_path)
+    weights = _weights(parameters.download_weight, parameters.file_path)
+    fresh = [services.ids.uuid7() for _ in paths]
+    items = [Announcement(*item) for item in zip(paths, fresh, weights, strict=True)]
+
+    async def prepare() -> Unit:
+        target = await find(services, context, parameters.artifact_id)
+        keys = await keys_with_stage(services, target)
+        chain = await load(services, context, parameters.artifact_id)
+        stage = await current_stage(services, chain)
+        require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+        await check_free(services, require_open(chain, stage), paths)
+
+        def decide(states: States) -> Outcome:
+            chain = target.chain(states.get)
+            return decide_announce(chain, declared_stage(chain, keys, states), items)
+
+        return unit_of(context, keys, decide)
+
+    done = await execute(services, prepare)
+    stage: Stage = next(state for state in done.states.values() if isinstance(state, Stage))
+    urls = [
+        services.urls.put_url(
+            PutClaims(
+                artifact_id=stage.artifact_id,
+                stage_id=stage.id,
+                path=path,
+                upload_id=stage.files[path].upload_id,
+            ),
+            expires_in_seconds=parameters.expires_in,
+            use_local_url=parameters.use_local_url,
+        )
+        for path in paths
+    ]
+    if isinstance(parameters.file_path, str):
+        return Reply(urls[0], done.position)
+    return Reply(dict(zip(parameters.file_path, urls, strict=True)), done.position)
+
+
+async def check_free(services: Services, stage: Stage, paths: Sequence[str]) -> None:
+    """Refuse paths that would be a file and a directory at once, beside the files that the stage starts from.
+
+    Raises:
+        InvalidPathError: It names the file that is in the way.
+    """
+    check_placement(stage, paths)
+    if stage.base is None:
+        return
+    conflict = await services.trees.find_conflict(stage.base, paths, set(stage.removed))
+    if conflict is not None:
+        raise InvalidPathError(f"'{conflict}' cannot be both a file and a directory in one version.")
+
+
+def _stored(stored: StoredObject, path: str) -> StoredFile:
+    return StoredFile(
+        key=stored.key,
+        size_bytes=stored.size_bytes,
+        etag=stored.etag,
+        modified_at=stored.modified_at,
+        content_type=guess(path),
+        crc32=stored.crc32,
+        sha256=stored.sha256,
+    )
+
+
+async def receive_upload(
+    services: Services,
+    context: CallContext,
+    artifact_id: str,
+    path: str,
+    chunks: AsyncIterator[bytes],
+    size_bytes: int | None,
+    download_weight: float | None = None,
+) -> StoredFile:
+    """Receive a file from a caller with the right to put it; it is in the stage when this returns.
+
+    Raises:
+        PermissionDeniedError: The caller may not put files here.
+        InvalidStateError: Nothing is staged.
+    """
+    parsed = parse_path(path)
+    weight = None if download_weight is None else to_milli(download_weight)
+    chain = await load(services, context, artifact_id)
+    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    stage = require_open(
+        chain, await current_stage(services, chain), "Artifact must be in staging mode to upload files"
+    )
+    await check_free(services, stage, [parsed])
+    upload_id = services.ids.uuid7()
+    stored = await services.objects.put_stream(
+        f"{stage.prefix}/{upload_id}",
+        chunks,
+        size_bytes=size_bytes,
+        limit_bytes=services.settings.upload_bytes,
+    )
+    return await _put(services, context, artifact_id, stage, parsed, upload_id, _stored(stored, parsed), weight)
+
+
+async def _put(
+    services: Services,
+    context: CallContext,
+    artifact_id: str,
+    begun: Stage,
+    path: str,
+    upload_id: UUID,
+    file: StoredFile,
+    weight_milli: int | None,
+) -> StoredFile:
+    async def prepare() -> Unit:
+        target = await find(services, context, artifact_id)
+        artifact = await artifact_of(services, target)
+        if artifact.stage is None or artifact.stage.stage_id != begun.id:
+            raise InvalidStateError("The stage was committed or discarded during the upload.")
+
+        keys = (*target.keys, stage_key(begun.id))
+
+        def decide(states: States) -> Outcome:
+            chain = target.chain(states.get)
+            return decide_put(chain, declared_stage(chain, keys, states), path, upload_id, file, weight_milli)
+
+        return unit_of(context, keys, decide)
+
+    await execute(services, prepare)
+    return file
+
+
+async def receive_signed_upload(
+    services: Services, context: CallContext, claims: PutClaims, chunks: AsyncIterator[bytes], size_bytes: int | None
+) -> StoredFile:
+    """Receive the bytes for a signed URL whose signature was verified; they are in the stage when this returns.
+
+    Raises:
+        PermissionDeniedError: The stage is closed, or the path is not announced any more.
+    """
+    key = stage_key(claims.stage_id)
+    begun: Stage | None = (await services.states.get((key,)))[key].state
+    stage = require_announced(begun, claims.path, claims.upload_id)
+    stored = await services.objects.put_stream(
+        f"{stage.prefix}/{services.ids.uuid7()}",
+        chunks,
+        size_bytes=size_bytes,
+        limit_bytes=services.settings.upload_bytes,
+    )
+    file = _stored(stored, claims.path)
+
+    async def prepare() -> Unit:
+        def decide(states: States) -> Outcome:
+            return decide_upload(states.get(key), claims.path, claims.upload_id, file)
+
+        return unit_of(context, (key,), decide)
+
+    await execute(services, prepare)
+    return file
+
+
+async def write_file(services: Services, context: CallContext, parameters: WriteFile) -> Reply:
+    """Write a file into the stage from the call itself."""
+    refuse_branch(parameters.branch)
+    data = _content(parameters)
+    if len(data) > MAX_WRITE_BYTES:
+        raise TooLargeError(f"The content has {len(data)} bytes; write_file takes at most {MAX_WRITE_BYTES}.")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        if data:
+            yield data
+
+    chain = await load(services, context, parameters.artifact_id)
+    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    require_open(
+        chain,
+        await current_stage(services, chain),
+        "Artifact must be in staging mode. Call edit(artifact_id, stage=True) first.",
+    )
+    await receive_upload(services, context, parameters.artifact_id, parameters.file_path, chunks(), len(data))
+    return Reply({"success": True, "bytes_written": len(data)})
+
+
+def _content(parameters: WriteFile) -> bytes:
+    content = parameters.content
+    match parameters.format:
+        case "text":
+            if not isinstance(content, str):
+                raise InvalidArgumentError("When format='text', content must be a string.")
+            return encode_text(content, parameters.encoding)
+        case "base64":
+            if not isinstance(content, str):
+                raise InvalidArgumentError("When format='base64', content must be a base64 string.")
+            try:
+                return base64.b64decode(content, validate=True)
+            except (binascii.Error, ValueError):
+                raise InvalidArgumentError("When format='base64', content must be a base64 string.") from None
+        case "binary":
+            if not isinstance(content, bytes | bytearray):
+                raise InvalidArgumentError("When format='binary', content must be bytes or bytearray.")
+            return bytes(content)
+        case "json":
+            if isinstance(content, str):
+                return encode_text(content, parameters.encoding)
+            try:
+                return encode_text(msgspec.json.format(msgspec.json.encode(content), indent=2).decode(), "utf-8")
+            except (TypeError, ValueError):
+                raise InvalidArgumentError("When format='json', content must be JSON or a JSON text.") from None
+
+
+def encode_text(text: str, encoding: str) -> bytes:
+    """Encode text.
+
+    Raises:
+        InvalidArgumentError: The encoding is unknown, or cannot express the text.
+    """
+    try:
+        return text.encode(encoding)
+    except LookupError:
+        raise InvalidArgumentError(f"Unknown encoding {encoding!r}.") from None
+    except UnicodeError:
+        raise InvalidArgumentError(f"The content cannot be written in the encoding {encoding!r}.") from None
+
+
+async def remove_file(services: Services, context: CallContext, parameters: RemoveFile) -> Reply:
+    """Take a file out of the stage, or mark a committed one to go at commit. One that is nowhere changes nothing."""
+    refuse_branch(parameters.branch)
+    path = parse_path(parameters.file_path)
+
+    async def prepare() -> Unit:
+        target = await find(services, context, parameters.artifact_id)
+        keys = await keys_with_stage(services, target)
+        chain = await load(services, context, parameters.artifact_id)
+        stage = await current_stage(services, chain)
+        base = stage.base if stage else None
+        is_committed = await services.trees.lookup(base, path) is not None
+
+        def decide(states: States) -> Outcome:
+            chain = target.chain(states.get)
+            stage = declared_stage(chain, keys, states)
+            if stage is not None and stage.base != base:
+                raise StaleFactsError
+            return decide_remove(chain, stage, path, is_committed=is_committed)
+
+        return unit_of(context, keys, decide)
+
+    done = await execute(services, prepare)
+    return Reply(None, done.position)

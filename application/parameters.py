@@ -1,0 +1,237 @@
+"""The parameters of the methods of `artifact-manager`, in the positional order of the RPC protocol; ours come last."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from application.methods import Command
+
+Id = Annotated[str, Meta(min_length=1, max_length=1024, description="UUID, `workspace/alias`, or an alias.")]
+Version = Annotated[
+    str | int | None,
+    Meta(description='A version\'s name or stable index, "latest", or "stage". Default: the latest version.'),
+]
+Weight = Annotated[float, Meta(description="What one download adds to the download count.")]
+ExpiresIn = Annotated[float, Meta(ge=60, le=604800, description="Seconds for which the URLs are valid.")]
+UseProxy = Annotated[bool | None, Meta(description="Stream through the service. Default: as the server is set up.")]
+UseLocalUrl = Annotated[
+    bool | str, Meta(description="Make URLs for use inside the cluster, or under the given address.")
+]
+Comment = Annotated[Annotated[str, Meta(max_length=4096)] | None, Meta(description="Why; kept in the history.")]
+Paths = Annotated[
+    str | Annotated[list[str], Meta(max_length=10_000)], Meta(description="A path, or a list of paths for a batch.")
+]
+Branch = Annotated[str | None, Meta(description="A git branch; artifacts stored as files have none.")]
+StageChoice = Annotated[
+    bool | Literal["all", "true", "false"],
+    Meta(description='True: those with an open stage. False: those with a version. "all": both.'),
+]
+MAX_OFFSET = 10_000_000
+
+
+class Create(Command, frozen=True, forbid_unknown_fields=True):
+    """Create an artifact or a collection, committed at once or as a draft."""
+
+    alias: Annotated[str | None, Meta(description="Name, `workspace/name` or pattern. Default: random words.")] = None
+    artifact_id: Annotated[str | None, Meta(description="`workspace/alias`, instead of both.")] = None
+    workspace: str | None = None
+    parent_id: Id | None = None
+    manifest: dict[str, Any] | None = None
+    type: str | None = "generic"
+    config: dict[str, Any] | None = None
+    secrets: dict[str, Any] | None = None
+    version: Annotated[str | None, Meta(description='Name of the first version, "new", or "stage" for a draft.')] = None
+    comment: Comment = None
+    overwrite: bool = False
+    stage: bool = False
+    permissions: Annotated[dict[str, Any] | None, Meta(description="Same as `config.permissions`.")] = None
+
+
+class Edit(Command, frozen=True, forbid_unknown_fields=True):
+    """Edit an artifact: in its stage, or in place."""
+
+    artifact_id: Id
+    manifest: dict[str, Any] | None = None
+    type: str | None = None
+    config: dict[str, Any] | None = None
+    secrets: dict[str, Any] | None = None
+    version: Annotated[str | None, Meta(description='"new", "stage", or an existing version.')] = None
+    comment: Comment = None
+    stage: Annotated[
+        bool | None, Meta(description="True: in a stage. False: at once, committing what is staged. Default: as it is.")
+    ] = None
+    branch: Branch = None
+    permissions: Annotated[dict[str, Any] | None, Meta(description="Same as `config.permissions`.")] = None
+    copy_files: Annotated[bool, Meta(description='With version="new": start from the latest files.')] = False
+
+
+class Commit(Command, frozen=True, forbid_unknown_fields=True):
+    """Make the stage a version."""
+
+    artifact_id: Id
+    version: Annotated[str | None, Meta(description="Name of the new version, if this makes one.")] = None
+    comment: Comment = None
+    branch: Branch = None
+
+
+class Discard(Command, frozen=True, forbid_unknown_fields=True):
+    """Throw the stage away."""
+
+    artifact_id: Id
+
+
+class Delete(Command, frozen=True, forbid_unknown_fields=True):
+    """Delete a whole artifact."""
+
+    artifact_id: Id
+    delete_files: bool = False
+    recursive: bool = False
+    version: Version = None
+
+
+class Read(Command, frozen=True, forbid_unknown_fields=True):
+    """Read an artifact's record."""
+
+    artifact_id: Id
+    silent: Annotated[bool, Meta(description="Do not count a view.")] = False
+    version: Version = None
+    stage: Annotated[bool, Meta(description='Same as version="stage".')] = False
+    include_metadata: Annotated[
+        bool, Meta(description='Add the statistics to the manifest, in fields with a "." before.')
+    ] = False
+
+
+class List(Command, frozen=True, forbid_unknown_fields=True):
+    """List the children of a collection, or the artifacts of a workspace that have no parent."""
+
+    parent_id: Id | None = None
+    keywords: list[str] | str | None = None
+    filters: dict[str, Any] | None = None
+    mode: Annotated[
+        Literal["AND", "OR"] | None,
+        Meta(description="Default: any keyword, and every filter. AND: all of them. OR: any of them."),
+    ] = None
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    order_by: str | None = None
+    silent: Annotated[bool, Meta(description="Do not count a view of the collection.")] = False
+    pagination: Annotated[bool, Meta(description="Answer a page object with the total.")] = False
+    stage: StageChoice = False
+    artifact_id: Annotated[Id | None, Meta(description="Another name of `parent_id`.")] = None
+    list_fields: Annotated[list[str] | None, Meta(description="Answer only these fields; dots reach inside.")] = None
+    cursor: Annotated[str | None, Meta(description="The `next_cursor` of the page before.")] = None
+
+
+class Search(Command, frozen=True, forbid_unknown_fields=True):
+    """Search the children of a collection, or all artifacts of a workspace; counts no view."""
+
+    parent_id: Id | None = None
+    keywords: list[str] | str | None = None
+    filters: dict[str, Any] | None = None
+    mode: Literal["AND", "OR"] | None = None
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    order_by: str | None = None
+    pagination: bool = False
+    stage: StageChoice = False
+    artifact_id: Id | None = None
+    list_fields: list[str] | None = None
+    cursor: str | None = None
+
+
+class PutFile(Command, frozen=True, forbid_unknown_fields=True):
+    """Announce files and get URLs to PUT their bytes to."""
+
+    artifact_id: Id
+    file_path: Paths
+    download_weight: Weight | list[float] = 0
+    use_proxy: UseProxy = None
+    use_local_url: UseLocalUrl = False
+    expires_in: ExpiresIn = 3600
+    branch: Branch = None
+
+
+class GetFile(Command, frozen=True, forbid_unknown_fields=True):
+    """Get URLs to download files from."""
+
+    artifact_id: Id
+    file_path: Paths
+    silent: Annotated[bool, Meta(description="Do not count a download.")] = False
+    version: Version = None
+    stage: bool = False
+    branch: Branch = None
+    use_proxy: UseProxy = None
+    use_local_url: UseLocalUrl = False
+    expires_in: ExpiresIn = 3600
+
+
+class ListFiles(Command, frozen=True, forbid_unknown_fields=True):
+    """List one directory of a version or of the stage."""
+
+    artifact_id: Id
+    dir_path: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    version: Version = None
+    stage: bool = False
+    branch: Branch = None
+    include_pending: Annotated[bool, Meta(description="With the stage: also files that are not uploaded yet.")] = False
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+
+
+class RemoveFile(Command, frozen=True, forbid_unknown_fields=True):
+    """Take a file out of the stage, or mark a committed one to go at commit."""
+
+    artifact_id: Id
+    file_path: str
+    branch: Branch = None
+
+
+Format = Annotated[Literal["text", "binary", "base64", "json"], Meta(description="How the content is written.")]
+
+
+class ReadFile(Command, frozen=True, forbid_unknown_fields=True):
+    """Read a part of a file into the answer."""
+
+    artifact_id: Id
+    file_path: str
+    format: Format = "text"
+    encoding: str = "utf-8"
+    offset: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int | None, Meta(description="Bytes; default 65,536, at most 10,485,760.")] = None
+    version: Version = None
+    stage: bool = False
+    branch: Branch = None
+
+
+class WriteFile(Command, frozen=True, forbid_unknown_fields=True):
+    """Write a file into the stage from the call itself."""
+
+    artifact_id: Id
+    file_path: str
+    content: Any
+    format: Format = "text"
+    encoding: str = "utf-8"
+    branch: Branch = None
+
+
+class SetDownloadWeight(Command, frozen=True, forbid_unknown_fields=True):
+    """Set what one download of a path adds to the download count."""
+
+    artifact_id: Id
+    file_path: str
+    download_weight: Weight
+
+
+class ResetStats(Command, frozen=True, forbid_unknown_fields=True):
+    """Set both counters of an artifact back to zero."""
+
+    artifact_id: Id
+
+
+class History(Command, frozen=True, forbid_unknown_fields=True):
+    """Read who did what when, newest first."""
+
+    artifact_id: Id
+    kinds: Annotated[str | None, Meta(description='"access" adds views and downloads.')] = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: str | None = None

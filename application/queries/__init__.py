@@ -1,0 +1,1 @@
+"""Queries: answered from current aggregates, file trees and read models."""

@@ -1,0 +1,38 @@
+"""What commands and queries work with: the ports, wired once by the bootstrap."""
+
+from dataclasses import dataclass
+
+from application.accesses import AccessRecorder
+from application.file_trees import FileTrees
+from application.ports.catalog import Catalog
+from application.ports.event_log import EventLog
+from application.ports.object_store import ObjectStore
+from application.ports.statistics import Statistics
+from application.ports.system import Clock, IdSource
+from application.record_cache import RecordCache
+from application.settings import Settings
+from application.signed_urls import SignedUrls
+from application.state_cache import StateCache
+from application.tokens import Tokens
+from application.writer import CommandWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that a handler may use. `log` holds the artifacts, `access_log` views and downloads."""
+
+    settings: Settings
+    clock: Clock
+    ids: IdSource
+    log: EventLog
+    access_log: EventLog
+    writer: CommandWriter
+    states: StateCache
+    accesses: AccessRecorder
+    statistics: Statistics
+    catalog: Catalog
+    objects: ObjectStore
+    trees: FileTrees
+    urls: SignedUrls
+    tokens: Tokens
+    records: RecordCache

@@ -1,0 +1,214 @@
+"""Finds what an artifact id names, together with its parents and workspace: what every decision and read needs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from application.context import CallContext
+from application.services import Services
+from application.units import Done, States, Unit
+from domain.actor import Actor
+from domain.alias import Alias
+from domain.artifact.chain import MAX_DEPTH, Chain
+from domain.artifact.commit import StaleFactsError
+from domain.artifact.names import is_uuid
+from domain.artifact.state import Artifact
+from domain.errors import ArtifactNotFoundError, ConflictError, InvalidIdError
+from domain.events import Outcome
+from domain.ids import StreamId, StreamKey, alias_key, artifact_key, stage_key, workspace_key
+from domain.permissions import Viewer, viewer_of
+from domain.workspace import Workspace, home_key
+
+MAX_ATTEMPTS = 10
+"""How often a command fetches its facts again when they have changed before its decision ran."""
+
+StateOf = Callable[[StreamKey], Any]
+
+
+class Target(NamedTuple):
+    """An artifact as the caller named it: its id, then those of its parents up to the root, and the workspace."""
+
+    text: str
+    ids: tuple[UUID, ...]
+    workspace: str
+    actor: Actor
+
+    @property
+    def keys(self) -> tuple[StreamKey, ...]:
+        """The streams that decide what the caller may do with it: the chain, its workspace and his own."""
+        artifacts = [artifact_key(artifact_id) for artifact_id in self.ids]
+        return (*artifacts, *viewer_keys(self.actor, self.workspace))
+
+    def chain(self, state_of: StateOf) -> Chain:
+        """Build the chain from states of its keys.
+
+        Raises:
+            ArtifactNotFoundError: The artifact or one of its parents is deleted.
+            StaleFactsError: The parents are not the same any more.
+        """
+        artifacts = []
+        expected: UUID | None = self.ids[0]
+        for artifact_id in self.ids:
+            if artifact_id != expected:
+                raise StaleFactsError
+            artifact: Artifact | None = state_of(artifact_key(artifact_id))
+            if artifact is None or artifact.is_deleted:
+                raise ArtifactNotFoundError(self.text)
+            artifacts.append(artifact)
+            expected = artifact.parent_id
+        if expected is not None:
+            raise StaleFactsError
+        viewer = viewer_in(self.actor, self.workspace, state_of)
+        return Chain(viewer=viewer, artifacts=tuple(artifacts))
+
+
+def viewer_keys(actor: Actor, workspace: str) -> tuple[StreamKey, ...]:
+    """Name the streams that tell how a workspace sees a caller: its own, and that of his home."""
+    key = workspace_key(workspace)
+    home = home_key(actor.effective_id)
+    return (key,) if actor.is_anonymous or home == key else (key, home)
+
+
+def viewer_in(actor: Actor, workspace: str, state_of: StateOf) -> Viewer:
+    """See a caller as a workspace does, from the states of its viewer keys."""
+    keys = viewer_keys(actor, workspace)
+    state: Workspace | None = state_of(keys[0])
+    home: Workspace | None = state_of(keys[-1])
+    return viewer_of(actor, workspace, state, home)
+
+
+def split_id(text: str, workspace: str) -> tuple[str, str]:
+    """Split `workspace/alias`, or put the given workspace before a bare alias.
+
+    Raises:
+        InvalidIdError: There are two or more slashes, or a part is empty.
+    """
+    parts = text.split("/")
+    if len(parts) == 1:
+        parts = [workspace, text]
+    if len(parts) > 2 or not all(parts):
+        raise InvalidIdError("Invalid artifact ID format, it should be `workspace/alias`.")
+    return parts[0], parts[1]
+
+
+async def resolve(services: Services, text: str, workspace: str) -> UUID:
+    """Find the id of an artifact; `workspace` is where a bare alias is looked up.
+
+    Raises:
+        ArtifactNotFoundError: Nothing has this alias.
+        InvalidIdError: The text is no id.
+    """
+    if is_uuid(text):
+        return UUID(text)
+    key = alias_key(*split_id(text, workspace))
+    alias: Alias | None = (await services.states.get((key,)))[key].state
+    if alias is None or alias.artifact_id is None:
+        raise ArtifactNotFoundError(text)
+    return alias.artifact_id
+
+
+async def find(services: Services, context: CallContext, text: str) -> Target:
+    """Find an artifact and its parents.
+
+    Raises:
+        ArtifactNotFoundError: There is no such artifact.
+        InvalidIdError: The text is no id.
+    """
+    artifact_id: UUID | None = await resolve(services, text, context.workspace)
+    ids: list[UUID] = []
+    workspace = context.workspace
+    while artifact_id is not None and len(ids) < MAX_DEPTH:
+        key = artifact_key(artifact_id)
+        artifact: Artifact | None = (await services.states.get((key,)))[key].state
+        if artifact is None or artifact.is_deleted:
+            raise ArtifactNotFoundError(text)
+        ids.append(artifact_id)
+        workspace = artifact.workspace
+        artifact_id = artifact.parent_id
+    return Target(text, tuple(ids), workspace, context.actor)
+
+
+async def current_viewer(services: Services, context: CallContext, workspace: str) -> Viewer:
+    """See the caller as a workspace does now."""
+    states = await services.states.get(viewer_keys(context.actor, workspace))
+    return viewer_in(context.actor, workspace, lambda key: states[key].state)
+
+
+async def load(services: Services, context: CallContext, text: str) -> Chain:
+    """Find an artifact for a read: current states of it and its parents.
+
+    Raises:
+        ArtifactNotFoundError: There is no such artifact.
+        ConflictError: It was moved about all the time.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        target = await find(services, context, text)
+        states = await services.states.get(target.keys)
+        try:
+            return target.chain(lambda key, states=states: states[key].state)  # type: ignore[misc]
+        except StaleFactsError:
+            continue
+    raise ConflictError("The artifact was moved while it was being read; try again.")
+
+
+async def execute(services: Services, prepare: Callable[[], Awaitable[Unit]]) -> Done:
+    """Run a command: fetch its facts, decide and append, and again from the facts on when these were stale.
+
+    Raises:
+        ConflictError: The facts were stale on each of the bounded attempts.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        unit = await prepare()
+        try:
+            return await services.writer.execute(unit)
+        except StaleFactsError:
+            continue
+    raise ConflictError("Others changed the same artifact on every attempt; nothing was changed. Try again.")
+
+
+def unit_of(
+    context: CallContext,
+    keys: tuple[StreamKey, ...],
+    decide: Callable[[States], Outcome],
+    *,
+    comment: str | None = None,
+    counters: tuple[StreamId, ...] = (),
+    fresh: tuple[StreamKey, ...] = (),
+) -> Unit:
+    """Make the unit of a command by this caller.
+
+    `fresh` are streams that the command begins. A decision that wants to write to another stream that was not declared
+    has seen newer states than the facts: these are stale.
+    """
+    actor = context.actor
+    declared = frozenset((*keys, *fresh))
+
+    def decide_declared(states: States) -> Outcome:
+        outcome = decide(states)
+        if any(emit.key not in declared for emit in outcome.events):
+            raise StaleFactsError
+        return outcome
+
+    return Unit(
+        keys=tuple(dict.fromkeys(keys)),
+        counters=counters,
+        decide=decide_declared,
+        actor=actor.user_id,
+        on_behalf_of=actor.on_behalf_of,
+        correlation_id=context.correlation_id,
+        causation_id=context.causation_id,
+        comment=comment,
+    )
+
+
+async def artifact_of(services: Services, target: Target) -> Artifact:
+    """Give the current state of the artifact of a target."""
+    key = artifact_key(target.ids[0])
+    artifact: Artifact = (await services.states.get((key,)))[key].state
+    return artifact
+
+
+async def keys_with_stage(services: Services, target: Target) -> tuple[StreamKey, ...]:
+    """Give the keys of a target, and last that of its open stage, if it has one."""
+    artifact = await artifact_of(services, target)
+    return (*target.keys, *((stage_key(artifact.stage.stage_id),) if artifact.stage else ()))

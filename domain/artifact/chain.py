@@ -1,0 +1,47 @@
+"""An artifact with its parents, as one caller sees them: what every decision and read is checked against."""
+
+import msgspec
+
+from domain.artifact.state import Artifact
+from domain.errors import InvalidArgumentError
+from domain.permissions import Node, Viewer, node_of
+
+MAX_DEPTH = 16
+"""Artifacts in a chain, the artifact itself included."""
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """The artifact, then its parent, up to the root; empty for what is about to be created at top level."""
+
+    viewer: Viewer
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact itself."""
+        return self.artifacts[0]
+
+    @property
+    def parent(self) -> Artifact | None:
+        """The collection that the artifact is in."""
+        return self.artifacts[1] if len(self.artifacts) > 1 else None
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The chain as permissions see it."""
+        return tuple(node_of(artifact) for artifact in self.artifacts)
+
+    @property
+    def above(self) -> "Chain":
+        """The chain that begins at the parent."""
+        return Chain(viewer=self.viewer, artifacts=self.artifacts[1:])
+
+
+def check_depth(parents: Chain) -> None:
+    """Refuse a child that would be deeper than a chain may be.
+
+    Raises:
+        InvalidArgumentError: The chain of parents is full.
+    """
+    if len(parents.artifacts) >= MAX_DEPTH:
+        raise InvalidArgumentError(f"Collections can be nested {MAX_DEPTH} levels deep at most.")

@@ -1,0 +1,151 @@
+"""What a manifest and a configuration may hold: limits, non-finite numbers, cards and the schema of a collection."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+import msgspec
+from jsonschema.protocols import Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from domain.errors import InvalidArgumentError, SchemaViolationError, TooLargeError
+from domain.events import JsonObject
+
+MAX_DEPTH = 200
+"""Levels of nesting in a manifest or a configuration."""
+
+SCALARS = (str, int, bool, type(None))
+
+
+class _Card(msgspec.Struct):
+    """The optional fields of a card; further ones may be there."""
+
+    name: str | None = None
+    id: str | None = None
+    description: str | None = None
+    tags: list[str] | None = None
+    documentation: str | None = None
+    covers: list[str] | None = None
+    badges: list[dict[str, Any]] | None = None
+    authors: list[dict[str, Any]] | None = None
+    attachments: dict[str, list[Any]] | None = None
+    files: list[dict[str, Any]] | None = None
+    config: dict[str, Any] | None = None
+    version: str | None = None
+    links: list[dict[str, Any]] | None = None
+    maintainers: list[dict[str, Any]] | None = None
+    license: str | None = None
+    git_repo: str | None = None
+    source: str | None = None
+    format_version: str | None = None
+
+
+class _CollectionCard(_Card):
+    collection: list[Any] | None = None
+    collection_schema: dict[str, Any] | None = None
+
+
+_CARDS: Mapping[str, type[_Card]] = {"generic": _Card, "collection": _CollectionCard}
+
+
+def clean(value: JsonObject, *, argument: str, limit_bytes: int) -> JsonObject:
+    """Check the limits of a manifest or config and replace non-finite numbers by their names.
+
+    `argument` names the value in errors. The size is that of its JSON text in UTF-8.
+
+    Raises:
+        InvalidArgumentError: It is nested too deep, or holds text that is not Unicode.
+        TooLargeError: Its JSON is larger than `limit_bytes`.
+    """
+    cleaned = _clean(value, argument, 1)
+    try:
+        size = len(msgspec.json.encode(cleaned))
+    except (UnicodeEncodeError, TypeError, OverflowError, ValueError) as error:
+        raise InvalidArgumentError(f"The {argument} cannot be written as JSON: {error}") from None
+    if size > limit_bytes:
+        raise TooLargeError(f"The {argument} has {size} bytes; the maximum is {limit_bytes} bytes.")
+    result: JsonObject = cleaned
+    return result
+
+
+def _clean(value: Any, argument: str, depth: int) -> Any:  # noqa: ANN401 - Any JSON value.
+    if isinstance(value, SCALARS):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if depth > MAX_DEPTH:
+        raise InvalidArgumentError(f"The {argument} is nested too deep; the maximum is {MAX_DEPTH} levels.")
+    if isinstance(value, dict):
+        return {str(key): _clean(item, argument, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item, argument, depth + 1) for item in value]
+    raise InvalidArgumentError(f"The {argument} holds a value of type {type(value).__name__}, which is not JSON.")
+
+
+def check_card(artifact_type: str | None, manifest: JsonObject) -> None:
+    """Check the manifest of a `generic` or `collection` artifact as a card; other types are free.
+
+    Raises:
+        SchemaViolationError: A known field has the wrong type, or `collection_schema` is no JSON Schema.
+    """
+    card = _CARDS.get(artifact_type or "")
+    if card is None:
+        return
+    try:
+        msgspec.convert(manifest, card)
+    except msgspec.ValidationError as error:
+        raise SchemaViolationError(str(error).replace("`$.", "`manifest.")) from None
+    schema = manifest.get("collection_schema")
+    if artifact_type == "collection" and schema is not None:
+        check_schema(schema)
+
+
+def _validator(schema: JsonObject) -> type[Validator]:
+    found: type[Validator] = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
+    return found
+
+
+def check_schema(schema: Any) -> None:  # noqa: ANN401 - Whatever the caller gave as a schema.
+    """Check that a collection's schema is JSON Schema (2020-12 or Draft 7) without references to other documents.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    if not isinstance(schema, dict):
+        raise InvalidArgumentError("collection_schema must be a JSON Schema object.")
+    try:
+        _validator(schema).check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise InvalidArgumentError(f"collection_schema is not a valid JSON Schema: {error.message}") from None
+    remote = next((ref for ref in _references(schema) if not ref.startswith("#")), None)
+    if remote is not None:
+        raise InvalidArgumentError("collection_schema must not refer to other documents by $ref.")
+
+
+def _references(value: Any) -> list[str]:  # noqa: ANN401 - Any JSON value.
+    if isinstance(value, dict):
+        own = [ref for key in ("$ref", "$dynamicRef") if isinstance(ref := value.get(key), str)]
+        return own + [ref for item in value.values() for ref in _references(item)]
+    if isinstance(value, list):
+        return [ref for item in value for ref in _references(item)]
+    return []
+
+
+def check_against_schema(schema: JsonObject, manifest: JsonObject) -> None:
+    """Check a manifest against the schema of its collection.
+
+    Raises:
+        SchemaViolationError: It does not conform; the text names the place and the rule.
+    """
+    validator = _validator(schema)(schema, registry=Registry())
+    try:
+        error = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
+    except Unresolvable:
+        raise InvalidArgumentError("collection_schema has a $ref that points nowhere.") from None
+    if error is not None:
+        place = ".".join(str(part) for part in error.absolute_path) or "manifest"
+        raise SchemaViolationError(f"{error.message} (at {place})")

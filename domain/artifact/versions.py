@@ -1,0 +1,84 @@
+"""How a version is named by a caller, and what an edit or a commit will do to which version."""
+
+from msgspec import UNSET
+
+from domain.artifact.events import StageIntent
+from domain.artifact.state import Artifact, VersionEntry
+from domain.errors import InvalidArgumentError, VersionNotFoundError
+from domain.trees import TreeRoot
+
+
+def find_version(artifact: Artifact, version: str | int | None) -> VersionEntry | None:
+    """Find a committed version by name, stable index, "latest" or None (the latest).
+
+    Returns None only for the latest version of an artifact that has none.
+
+    Raises:
+        VersionNotFoundError: There is no such version.
+    """
+    if version is None or version == "latest":
+        return artifact.latest
+    for entry in artifact.versions:
+        if entry.index == version if isinstance(version, int) else entry.name == version:
+            return entry
+    raise VersionNotFoundError(f"Artifact version '{version}' does not exist.")
+
+
+def is_stage_asked(version: str | int | None, stage: bool) -> bool:
+    """Tell whether a read asks for the stage.
+
+    Raises:
+        InvalidArgumentError: The stage and another version are asked for together.
+    """
+    if stage and version not in {None, "stage"}:
+        raise InvalidArgumentError("You cannot specify a version when using stage mode.")
+    return stage or version == "stage"
+
+
+def intent_after(artifact: Artifact, version: str | None) -> StageIntent:
+    """Give the intent that the stage has after an edit with this `version` argument.
+
+    None keeps the intent of an open stage, and aims at the latest version otherwise. "new" aims at a new version,
+    "stage" at the latest, a name at that version.
+
+    Raises:
+        InvalidArgumentError: The version is none of these.
+    """
+    if version is None and artifact.stage is not None:
+        return artifact.stage.intent
+    if version == "new":
+        return StageIntent(is_new_version=True, index=artifact.next_index)
+    if version is None or version == "stage":
+        latest = artifact.latest
+        if latest is None:
+            return StageIntent(is_new_version=version is None, index=artifact.next_index)
+        return StageIntent(is_new_version=False, index=latest.index)
+    for entry in artifact.versions:
+        if entry.name == version:
+            return StageIntent(is_new_version=False, index=entry.index)
+    names = [entry.name for entry in artifact.versions]
+    raise InvalidArgumentError(
+        f"Invalid version '{version}'. Edit operation only supports: None, 'new', 'stage' "
+        f"or an existing version {names}. Custom version names can only be given to commit()."
+    )
+
+
+def version_at(artifact: Artifact, index: int) -> VersionEntry | None:
+    """Find a version by its stable index."""
+    return next((entry for entry in artifact.versions if entry.index == index), None)
+
+
+def base_tree(artifact: Artifact, intent: StageIntent, *, copy_files: bool) -> TreeRoot | None:
+    """Give the tree that a stage with this intent starts from.
+
+    A new version starts empty, or with the files of the latest version when they are copied.
+    """
+    entry = artifact.latest if intent.is_new_version else version_at(artifact, intent.index)
+    if entry is None or (intent.is_new_version and not copy_files):
+        return None
+    return entry.tree
+
+
+def is_set(value: object) -> bool:
+    """Tell whether a field of staged content was given."""
+    return value is not UNSET

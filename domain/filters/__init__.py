@@ -1,0 +1,60 @@
+"""Filters and order of lists: one tree of structs that every backend compiles, and what it means in plain Python."""
+
+from domain.filters.facets import MAX_LEAVES, Facets, Listed, count_unindexed, facets, listed
+from domain.filters.oracle import Document, document_of, in_order, is_in_scope, matches, sort_key
+from domain.filters.order import DEFAULT_ORDER, Order, parse_order
+from domain.filters.parse import parse_filters, resolve_stage
+from domain.filters.tree import (
+    And,
+    Builtin,
+    BuiltinField,
+    ConfigIs,
+    ContentField,
+    Field,
+    Filter,
+    GrantIs,
+    Keyword,
+    Like,
+    OneOf,
+    Or,
+    ParentIs,
+    ParsedFilters,
+    StageScope,
+    Within,
+)
+
+__all__ = [
+    "DEFAULT_ORDER",
+    "MAX_LEAVES",
+    "And",
+    "Builtin",
+    "BuiltinField",
+    "ConfigIs",
+    "ContentField",
+    "Document",
+    "Facets",
+    "Field",
+    "Filter",
+    "GrantIs",
+    "Keyword",
+    "Like",
+    "Listed",
+    "OneOf",
+    "Or",
+    "Order",
+    "ParentIs",
+    "ParsedFilters",
+    "StageScope",
+    "Within",
+    "count_unindexed",
+    "document_of",
+    "facets",
+    "in_order",
+    "is_in_scope",
+    "listed",
+    "matches",
+    "parse_filters",
+    "parse_order",
+    "resolve_stage",
+    "sort_key",
+]

@@ -1,0 +1,1 @@
+"""Lists and searches of artifacts, from the artifact log, in one SQLite file."""

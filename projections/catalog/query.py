@@ -1,0 +1,201 @@
+"""Answers lists from a catalog file, in a bounded pool of threads."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from application.ports.catalog import CatalogPage, CatalogQuery, CatalogRow
+from domain.errors import UnavailableError
+from domain.filters.order import DEFAULT_ORDER
+from domain.ids import Position
+from projections.catalog.compiler import Compiler
+from projections.catalog.cursor import After, decode_cursor, encode_cursor
+from projections.catalog.document import decode_state
+from projections.catalog.planner import Found, Planner
+from projections.catalog.schema import connect, uri_of
+from projections.catalog.scope import resolve_scope
+from projections.catalog.sql import TRUE, Binder, both
+from projections.catalog.visibility import Visibility, set_viewer
+from projections.position import Progress
+
+READERS: Final = 2
+"""Threads that answer searches; SQLite lets them read beside the writer."""
+
+MAX_WAITING: Final = 512
+"""Searches that wait for a thread; more are refused."""
+
+SEARCH_SECONDS: Final = 10.0
+"""How long one search may take, the time that it waits for a thread included."""
+
+_CHECK_OPERATIONS: Final = 50_000
+"""Steps of SQLite's machine between two looks at the clock: some milliseconds."""
+
+_GET_ROW: Final = """
+SELECT d.artifact_id, s.state FROM main.documents d JOIN main.states s ON s.doc = d.doc WHERE d.doc = ?
+"""
+_GET_COUNTS: Final = "SELECT views, downloads_milli FROM counters.counters WHERE artifact_id = ?"
+
+_logger = structlog.get_logger(__name__)
+
+
+class SqliteCatalog:
+    """The port `Catalog`, answered by SQLite.
+
+    `counters` names the file of the counters of views and downloads, if there is one yet; they are read as they are.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        epoch: str,
+        progress: Progress,
+        counters: Callable[[], Path | None] = lambda: None,
+        *,
+        readers: int = READERS,
+        timeout_seconds: float = SEARCH_SECONDS,
+    ) -> None:
+        self._path = path
+        self._epoch = epoch
+        self._progress = progress
+        self._counters = counters
+        self._timeout_seconds = timeout_seconds
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog")
+        self._waiting = 0
+        self._local = threading.local()
+        self._readers: list[_Reader] = []
+
+    def use(self, path: Path) -> None:
+        """Answer from another file from now on; it holds at least what was announced."""
+        self._path = path
+
+    async def search(self, query: CatalogQuery) -> CatalogPage:
+        """Answer one page.
+
+        Raises:
+            InvalidArgumentError: The cursor is none, or belongs to another order or another log.
+            UnavailableError: The search took too long, or too many wait.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise UnavailableError("Too many searches at once; try again later.")
+        deadline = time.monotonic() + self._timeout_seconds
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._search, query, deadline)
+        finally:
+            self._waiting -= 1
+
+    async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
+        """Wait until the read model holds all events up to a position; False when the time is over."""
+        return await self._progress.wait_until(position, timeout_seconds)
+
+    async def close(self) -> None:
+        """Finish the searches under way and release the file."""
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        for reader in self._readers:
+            reader.close()
+
+    def _search(self, query: CatalogQuery, deadline: float) -> CatalogPage:
+        if time.monotonic() > deadline:
+            raise UnavailableError("The search waited too long; try again later.")
+        try:
+            return self._reader().search(query, deadline)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                _logger.exception("catalog_search_failed")
+                raise UnavailableError("The catalog cannot answer now; try again later.") from error
+            raise UnavailableError("The search takes too long; narrow it down.") from error
+
+    def _reader(self) -> "_Reader":
+        """Give this thread's connection, a new one when the file has changed."""
+        path, counters = self._path, self._counters()
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None or (reader.path, reader.counters) != (path, counters):
+            if reader is not None:
+                self._readers.remove(reader)
+                reader.close()
+            reader = self._local.reader = _Reader(path, counters, self._epoch)
+            self._readers.append(reader)
+        return reader
+
+
+class _Reader:
+    """One connection, used by one thread."""
+
+    def __init__(self, path: Path, counters: Path | None, epoch: str) -> None:
+        self.path = path
+        self.counters = counters
+        self._epoch = epoch
+        self._connection = connect(path, "rw")
+        if counters is not None:
+            self._connection.execute("ATTACH ? AS counters", (uri_of(counters, "rw"),))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    def search(self, query: CatalogQuery, deadline: float) -> CatalogPage:
+        """Answer one page, all of it from one state of the file."""
+        connection = self._connection
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_OPERATIONS)
+        connection.execute("BEGIN")
+        try:
+            return self._answer(query, deadline)
+        finally:
+            connection.set_progress_handler(None, 0)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _answer(self, query: CatalogQuery, deadline: float) -> CatalogPage:
+        order = query.order or DEFAULT_ORDER
+        after = decode_cursor(query.after, order, self._epoch) if query.after is not None else None
+        binder = Binder()
+        set_viewer(self._connection, query.viewer)
+        scope = resolve_scope(self._connection, binder, query, deadline)
+        if scope is None:
+            return CatalogPage(rows=(), total=0 if query.needs_total else None)
+        visibility = Visibility(query.viewer, scope.halves)
+        compiler = Compiler(
+            self._connection,
+            binder,
+            visibility,
+            containers=scope.containers,
+            has_counters=self.counters is not None,
+        )
+        wanted = compiler.condition(query.filter) if query.filter is not None else TRUE
+        sources = [
+            *(compiler.sources(query.filter) if query.filter is not None else ()),
+            *scope.sources,
+            *compiler.stage_sources(query.stage),
+        ]
+        # The cheap test of the filter first.
+        condition = both(wanted, visibility.condition(query.stage))
+        planner = Planner(self._connection, binder, scope, compiler, condition, sources)
+        # One more than asked for tells whether there is a next page.
+        found = planner.page(order, after, query.offset, query.limit + 1 if query.limit else 0)
+        rows = tuple(self._row(one) for one in found[: query.limit])
+        last = found[query.limit - 1] if len(found) > query.limit else None
+        return CatalogPage(
+            rows=rows,
+            total=planner.total() if query.needs_total else None,
+            next_cursor=encode_cursor(After(last.value, last.doc), order, self._epoch) if last else None,
+        )
+
+    def _row(self, found: Found) -> CatalogRow:
+        artifact_id, state = self._connection.execute(_GET_ROW, (found.doc,)).fetchone()
+        counts = None
+        if self.counters is not None:
+            counts = self._connection.execute(_GET_COUNTS, (artifact_id,)).fetchone()
+        views, downloads_milli = counts or (0, 0)
+        return CatalogRow(
+            artifact=decode_state(state),
+            created_position=Position(found.doc),
+            view_count=views,
+            download_milli=downloads_milli,
+        )

@@ -1,0 +1,47 @@
+"""How far a read model has come, and who waits for it."""
+
+import asyncio
+
+from domain.ids import Position
+
+
+class Progress:
+    """The newest position that a read model of this process holds. Used from one event loop alone."""
+
+    def __init__(self, position: Position = Position(0)) -> None:  # noqa: B008 - A constant.
+        self._position = position
+        self._waiting: list[tuple[Position, asyncio.Future[None]]] = []
+
+    @property
+    def position(self) -> Position:
+        """The position up to which the read model holds all events."""
+        return self._position
+
+    def announce(self, position: Position) -> None:
+        """Say that everything up to a position can be read; it never goes back."""
+        if position <= self._position:
+            return
+        self._position = position
+        still: list[tuple[Position, asyncio.Future[None]]] = []
+        for wanted, future in self._waiting:
+            if wanted > position:
+                still.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+        self._waiting = still
+
+    async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
+        """Wait until everything up to a position can be read; False when the time is over."""
+        if self._position >= position:
+            return True
+        entry = (position, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await entry[1]
+        except TimeoutError:
+            return False
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+        return True

@@ -1,0 +1,1 @@
+"""The counters of views and downloads, exact, from the access log."""

@@ -1,0 +1,164 @@
+"""Answers counters: what the file holds, plus what this process has recorded since."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from domain.access import Counts
+from domain.errors import UnavailableError
+from domain.ids import Position
+from projections.statistics.recent import RecentTails
+from projections.statistics.sqlite import Applied, SqliteCounters
+
+CACHE_LIMIT = 100_000
+"""Artifacts whose counters are kept in memory (some 40 MB)."""
+
+CATCH_UP_SECONDS = 5.0
+"""How long the first answer after a start waits for what earlier processes have recorded."""
+
+READ_ATTEMPTS = 10
+"""How often an answer looks at the file while this process's own appends are neither confirmed nor dropped."""
+
+READ_LIMIT = 100
+"""Artifacts that are read in one step of the event loop (some 0.3 ms)."""
+
+_ZERO = Counts()
+
+
+class _Cached:
+    """The counts of an artifact in the file, and what was last shown.
+
+    `position` is one up to which the counts hold; `reset_position` the last reset known to be in them. What was shown
+    holds as a lower bound as long as no reset follows the one that it was shown after.
+    """
+
+    __slots__ = ("counts", "position", "reset_position", "shown", "shown_after")
+
+    def __init__(self, counts: Counts, position: Position) -> None:
+        self.counts = counts
+        self.position = position
+        self.reset_position = 0
+        self.shown = _ZERO
+        self.shown_after = 0
+
+
+class SqliteStatistics:
+    """Answers from memory where it can, else by point reads of the file.
+
+    One object per process, used from its event loop alone. `publish` must see all batches that the process applies.
+    `recorded_before` is the position of the log at the start: what lies before it is not among the recent accesses,
+    so the first answer waits until the file holds it.
+    """
+
+    def __init__(
+        self,
+        counters: SqliteCounters,
+        recent: RecentTails,
+        *,
+        recorded_before: Position,
+        cache_limit: int = CACHE_LIMIT,
+        catch_up_seconds: float = CATCH_UP_SECONDS,
+    ) -> None:
+        self._counters = counters
+        self._recent = recent
+        self._cache: dict[UUID, _Cached] = {}
+        self._cache_limit = cache_limit
+        self._catch_up_seconds = catch_up_seconds
+        self._recorded_before = recorded_before
+
+    async def counts(self, artifact_ids: Sequence[UUID]) -> Mapping[UUID, Counts]:
+        """Give the counters of these artifacts; those never accessed have zeros.
+
+        Raises:
+            UnavailableError: The counters did not catch up with the log after a start, or the file does not answer.
+        """
+        if self._recorded_before:
+            await self._catch_up()
+        answer: dict[UUID, Counts] = {}
+        missing: list[UUID] = []
+        for artifact_id in artifact_ids:
+            cached = self._cache.get(artifact_id)
+            if cached is not None:
+                answer[artifact_id] = self._show(artifact_id, cached)
+            else:
+                missing.append(artifact_id)
+        for start in range(0, len(missing), READ_LIMIT):
+            if start:
+                await asyncio.sleep(0)
+            answer.update(await self._read(missing[start : start + READ_LIMIT]))
+        return answer
+
+    async def publish(self, applied: Applied) -> None:
+        """Show the new counts of a batch that is in the file now.
+
+        Raises:
+            UnavailableError: An append of this process, whose accesses the batch may hold, does not end.
+        """
+        if not self._recent.is_settled(applied.position):
+            await self._recent.settled()
+        for artifact_id, counts in applied.counts.items():
+            cached = self._cache.get(artifact_id)
+            if cached is not None:
+                if cached.position < applied.position:
+                    cached.counts, cached.position = counts, applied.position
+                if artifact_id in applied.resets:
+                    cached.reset_position = max(cached.reset_position, applied.resets[artifact_id])
+            self._recent.tail(artifact_id, applied.position)
+
+    def forget(self) -> None:
+        """Forget what is in memory and can be read from the file."""
+        self._cache.clear()
+
+    def use(self, counters: SqliteCounters) -> None:
+        """Answer from another file from now on: one that was rebuilt and has caught up, while no batch is applied.
+
+        Raises:
+            ValueError: It is behind the file in use, so that accesses of this process would be missing.
+        """
+        if counters.position < self._counters.position:
+            raise ValueError(f"Counters at {counters.position} cannot follow those at {self._counters.position}")
+        self._counters = counters
+        self._cache.clear()
+
+    async def _catch_up(self) -> None:
+        if not await self._counters.wait_until(self._recorded_before, self._catch_up_seconds):
+            raise UnavailableError("The counters are catching up; try again later.")
+        self._recorded_before = Position(0)
+
+    def _show(self, artifact_id: UUID, cached: _Cached) -> Counts:
+        counts, reset_position = cached.counts, cached.reset_position
+        tail = self._recent.tail(artifact_id, cached.position)
+        if tail is not None:
+            counts = tail.change.on(counts)
+            reset_position = max(reset_position, tail.reset_position)
+        if reset_position == cached.shown_after:
+            shown = cached.shown
+            if counts.views < shown.views or counts.downloads_milli < shown.downloads_milli:
+                counts = Counts(max(counts.views, shown.views), max(counts.downloads_milli, shown.downloads_milli))
+        else:
+            cached.shown_after = reset_position
+        cached.shown = counts
+        return counts
+
+    def _keep(self, artifact_id: UUID, counts: Counts, position: Position) -> _Cached:
+        if len(self._cache) >= self._cache_limit:
+            del self._cache[next(iter(self._cache))]
+        cached = self._cache[artifact_id] = _Cached(counts, position)
+        return cached
+
+    async def _read(self, artifact_ids: list[UUID]) -> dict[UUID, Counts]:
+        """Answer from the file."""
+        for _ in range(READ_ATTEMPTS):
+            read = self._counters.read(artifact_ids)
+            # From here on to the answer nothing else runs, so nothing is counted twice or forgotten.
+            if self._recent.is_settled(read.position):
+                return {
+                    artifact_id: self._show(
+                        artifact_id,
+                        self._cache.get(artifact_id)
+                        or self._keep(artifact_id, read.counts.get(artifact_id, _ZERO), read.position),
+                    )
+                    for artifact_id in artifact_ids
+                }
+            await self._recent.settled()
+        raise UnavailableError("The counters do not answer; try again later.")

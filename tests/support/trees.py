@@ -1,0 +1,59 @@
+"""Trees in memory, for tests of the pure functions."""
+
+from collections.abc import Collection, Mapping
+
+from domain.stage.events import StoredFile
+from domain.tree_changes import Growth, KeepChunk, ReadChunk, rewrite
+from domain.tree_chunks import TreeChunk, decode_chunk
+from domain.trees import ChunkRef, TreeIndex, path_of
+
+
+def file(size_bytes: int, key: str = "k") -> StoredFile:
+    return StoredFile(key=key, size_bytes=size_bytes, etag=f"e{size_bytes}", modified_at=1)
+
+
+class Forest:
+    """Keeps the chunks of many trees, and counts what a change reads and writes."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, bytes] = {}
+        self.read: list[ChunkRef] = []
+        self.written: list[ChunkRef] = []
+
+    def chunk(self, ref: ChunkRef) -> TreeChunk:
+        return decode_chunk(self._chunks[ref.offset])
+
+    def apply(
+        self, index: TreeIndex, upserts: Mapping[str, StoredFile], removals: Collection[str]
+    ) -> tuple[TreeIndex, Growth]:
+        self.read, self.written = [], []
+        refs: list[ChunkRef] = []
+        steps = rewrite(index, upserts, removals)
+        answer: TreeChunk | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return TreeIndex(chunks=tuple(refs)), end.value
+            answer = None
+            if isinstance(step, ReadChunk):
+                self.read.append(step.ref)
+                answer = self.chunk(step.ref)
+            elif isinstance(step, KeepChunk):
+                refs.append(step.ref)
+            else:
+                place = len(self._chunks)
+                self._chunks[place] = step.data
+                refs.append(ChunkRef(step.first, step.last, step.count, "object", place, len(step.data), b""))
+                self.written.append(refs[-1])
+
+    def files(self, index: TreeIndex) -> dict[str, StoredFile]:
+        entries = [
+            chunk.entry(at) for chunk in map(self.chunk, index.chunks) for at in range(len(chunk.keys))
+        ]
+        found = {entry.path: entry.file for entry in entries}
+        assert len(found) == len(entries)
+        return found
+
+    def shape(self, index: TreeIndex) -> list[tuple[str, str, int]]:
+        return [(path_of(ref.first), path_of(ref.last), ref.count) for ref in index.chunks]
