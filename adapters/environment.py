@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -29,7 +30,7 @@ def load_settings(environment: Mapping[str, str], overrides: Mapping[str, object
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
     for name, value in values.items():
         _check(name, value)
-    settings = msgspec.convert(values, Settings, strict=False)
+    settings = _convert(values)
     mistake = find_mistake(settings)
     if mistake is not None:
         field, reason = mistake
@@ -38,13 +39,22 @@ def load_settings(environment: Mapping[str, str], overrides: Mapping[str, object
 
 
 def _check(name: str, value: object) -> None:
-    # Each value is converted alone, so that the error can name its variable; the text of the value may be a secret
-    # and is not repeated.
+    # Each value is converted alone, so that the error can name its variable.
     try:
-        msgspec.convert({name: value}, Settings, strict=False)
+        _convert({name: value})
     except msgspec.ValidationError as error:
         reason = str(error).split(" - at ", maxsplit=1)[0]
         raise SettingsError(f"{variable_name(name)}: {reason[0].lower()}{reason[1:]}") from None
+
+
+def _convert(values: Mapping[str, object]) -> Settings:
+    return msgspec.convert(values, Settings, strict=False, dec_hook=_read_path)
+
+
+def _read_path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str | Path) and str(value):
+        return Path(value)
+    raise ValueError("expected the path of a directory")
 
 
 def _suggestion(variable: str, known: Mapping[str, str]) -> str:

@@ -10,8 +10,10 @@ from application.commands.files import put_file, remove_file, write_file
 from application.commands.statistics import reset_stats, set_download_weight
 from application.methods import Method
 from application.queries.files import get_file, list_files, read_file
+from application.queries.history import history
 from application.queries.list import list_artifacts, search
 from application.queries.read import read
+from application.queries.versions import versions
 from domain.permissions import Operation
 
 _DECLARED = (
@@ -95,6 +97,20 @@ _DECLARED = (
         handler=reset_stats,
         operation=Operation.RESET_STATS,
         changes_state=True,
+    ),
+    Method(
+        name="history",
+        parameters=parameters.History,
+        handler=history,
+        operation=Operation.READ,
+        changes_state=False,
+    ),
+    Method(
+        name="versions",
+        parameters=parameters.Versions,
+        handler=versions,
+        operation=Operation.READ,
+        changes_state=False,
     ),
 )
 

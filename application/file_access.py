@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from application.content_types import guess
 from application.context import CallContext
-from application.queries.files import download_claims, record_download
+from application.queries.files import download_url, record_download
 from application.services import Services
 from application.versions import Files, find_files, open_files
 from domain.access import AccessKind
@@ -52,10 +52,8 @@ class OpenFile(NamedTuple):
 
     def url(self, *, expires_in_seconds: float, use_local_url: bool | str) -> str:
         """Make a signed URL for the bytes."""
-        return self.services.urls.get_url(
-            download_claims(self.path, self.file),
-            expires_in_seconds=expires_in_seconds,
-            use_local_url=use_local_url,
+        return download_url(
+            self.services, self.path, self.file, expires_in_seconds=expires_in_seconds, use_local_url=use_local_url
         )
 
 
@@ -76,6 +74,6 @@ async def open_file(
         VersionNotFoundError: There is no such version.
     """
     parsed = parse_path(path)
-    files = await open_files(services, context, artifact_id, version, stage, Operation.GET_FILE)
+    files = await open_files(services, context, artifact_id, version, stage, Operation.GET_FILE, [parsed])
     found = await find_files(services, files, [parsed])
     return OpenFile(services, files, parsed, found[parsed])

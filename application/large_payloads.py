@@ -69,8 +69,16 @@ class LargePayloadEventLog:
         if all(len(event.data) <= LARGE_PAYLOAD_BYTES for request in requests for event in request.events):
             return await self._inner.append(requests)
         prepared = await asyncio.gather(*(self._prepare(request) for request in requests))
-        results = iter(await self._inner.append([item for item in prepared if isinstance(item, AppendRequest)]))
-        return [next(results) if isinstance(item, AppendRequest) else item for item in prepared]
+        # One that failed stays in the call as withdrawn, so that the log refuses what builds on it.
+        results = await self._inner.append(
+            [
+                item if isinstance(item, AppendRequest) else msgspec.structs.replace(request, is_withdrawn=True)
+                for item, request in zip(prepared, requests, strict=True)
+            ]
+        )
+        return [
+            result if isinstance(item, AppendRequest) else item for item, result in zip(prepared, results, strict=True)
+        ]
 
     async def _prepare(self, request: AppendRequest) -> AppendRequest | NotStored:
         try:

@@ -235,3 +235,11 @@ class History(Command, frozen=True, forbid_unknown_fields=True):
     kinds: Annotated[str | None, Meta(description='"access" adds views and downloads.')] = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: str | None = None
+
+
+class Versions(Command, frozen=True, forbid_unknown_fields=True):
+    """List the versions of an artifact, oldest first."""
+
+    artifact_id: Id
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    cursor: str | None = None

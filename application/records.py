@@ -13,7 +13,7 @@ from domain.permissions import expanded_names, sees_grants
 from domain.stage.state import Stage
 
 MAX_VERSIONS = 1000
-"""Versions in a record, the newest ones."""
+"""Versions in a record, the newest ones; the query `versions` gives all."""
 _MICRO = 1_000_000
 
 
@@ -103,7 +103,7 @@ def render(
         "manifest": shown_manifest,
         "config": shown_config,
         "_permissions": {subject: expanded_names(level) for subject, level in shown_config["permissions"].items()},
-        "versions": version_list(artifact.versions),
+        "versions": [version_record(entry) for entry in artifact.versions[-MAX_VERSIONS:]],
         "staging": staging_list(artifact, stage) if shows_staging else None,
         "file_count": version.tree.file_count if version and version.tree else 0,
         "created_at": seconds(artifact.created_at),
@@ -114,12 +114,9 @@ def render(
     }
 
 
-def version_list(versions: Sequence[VersionEntry]) -> list[JsonObject]:
-    """List the newest versions, oldest first."""
-    return [
-        {"version": entry.name, "comment": entry.comment, "created_at": seconds(entry.created_at)}
-        for entry in versions[-MAX_VERSIONS:]
-    ]
+def version_record(entry: VersionEntry) -> JsonObject:
+    """Render one version."""
+    return {"version": entry.name, "comment": entry.comment, "created_at": seconds(entry.created_at)}
 
 
 def pick_fields(record: JsonObject, fields: Sequence[str]) -> JsonObject:

@@ -66,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1 * MEBI, description="Memory for the bodies of all calls that are being received together.")
     ] = 256 * MEBI
     upload_bytes: Annotated[
-        int | None, Meta(ge=1, description="Largest file that can be uploaded; unset: as the disk allows.")
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Largest file that can be uploaded, in bytes; unset: as the disk allows."),
     ] = None
     active_requests: Annotated[
         int, Meta(ge=16, le=65536, description="Requests answered at the same time; more are refused for the moment.")

@@ -148,7 +148,8 @@ class StateCache:
             version += len(page)
             if len(page) < FOLD_PAGE_EVENTS:
                 value = Versioned(state, version)
-                self._keep(key.id.int, value, UNCHECKED)
+                if version:
+                    self._keep(key.id.int, value, UNCHECKED)
                 return value
             await asyncio.sleep(0)
 

@@ -2,17 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
+from itertools import chain, islice
+
+import msgspec
 
 from application.ports.object_store import ObjectStore
 from application.tree_reader import READ_AHEAD, TreeReader
 from domain.stage.events import StoredFile
 from domain.tree_changes import Growth, KeepChunk, ReadChunk, WriteChunk, rewrite, touched
 from domain.tree_chunks import TreeChunk
-from domain.trees import ChunkRef, TreeIndex, TreeRoot
+from domain.trees import INDEX_FORMAT, ChunkRef, TreeIndex, TreeRoot
 
-CHUNK_OBJECT_BYTES = 32 * 1024 * 1024
-"""A commit writes its new chunks as one object, and begins another above this size, so that its memory is bounded."""
+_HASHED_AT_ONCE = 1000
 
 
 async def commit_tree(
@@ -24,101 +27,92 @@ async def commit_tree(
     removals: Collection[str],
 ) -> TreeRoot | None:
     """Store the tree that results from changes of a base; see `FileTrees.commit`."""
-    index = await reader.index(base)
-    layout = _Layout(objects, prefix)
-    growth = await _run(reader, index, upserts, removals, layout)
-    chunks = await layout.finish()
-    if not chunks:
+    writer = _Writer(reader, await reader.index(base), f"{prefix}/tree/{_name(base, upserts, removals)}")
+    async with aclosing(writer.new_chunks(upserts, removals)) as chunks:
+        first = await anext(chunks, None)
+        if first is not None:
+            await objects.put_stream(writer.object_key, _behind(first, chunks), size_bytes=None, limit_bytes=None)
+    if not writer.refs:
         return None
-    if base is not None and chunks == index.chunks:
+    index = TreeIndex(chunks=tuple(writer.refs))
+    if base is not None and index == writer.index:
         return base
-    return await _store_index(objects, prefix, TreeIndex(chunks=chunks), base, growth)
-
-
-async def _run(
-    reader: TreeReader,
-    index: TreeIndex,
-    upserts: Mapping[str, StoredFile],
-    removals: Collection[str],
-    layout: "_Layout",
-) -> Growth:
-    upcoming = touched(index, [*upserts, *removals])
-    fetched: dict[bytes, TreeChunk] = {}
-    steps = rewrite(index, upserts, removals)
-    answer: TreeChunk | None = None
-    while True:
-        try:
-            step = steps.send(answer)
-        except StopIteration as end:
-            growth: Growth = end.value
-            return growth
-        answer = None
-        if isinstance(step, ReadChunk):
-            if step.ref.sha256 not in fetched:
-                upcoming = [ref for ref in upcoming if ref.first > step.ref.first]
-                batch = [step.ref, *upcoming[: READ_AHEAD - 1]]
-                fetched = {ref.sha256: chunk async for ref, chunk in reader.chunks(batch)}
-            answer = fetched[step.ref.sha256]
-        elif isinstance(step, KeepChunk):
-            layout.keep(step.ref)
-        else:
-            await layout.write(step)
-
-
-async def _store_index(
-    objects: ObjectStore, prefix: str, index: TreeIndex, base: TreeRoot | None, growth: Growth
-) -> TreeRoot:
     data = index.encode()
     digest = hashlib.sha256(data)
-    key = f"{prefix}/tree/{digest.hexdigest()}"
-    await objects.put(key, data)
-    return TreeRoot(
-        key=key,
+    root = TreeRoot(
+        key=f"{prefix}/tree/{digest.hexdigest()}",
         sha256=digest.digest(),
-        file_count=growth.file_count + (base.file_count if base else 0),
-        size_bytes=growth.size_bytes + (base.size_bytes if base else 0),
+        file_count=writer.growth.file_count + (base.file_count if base else 0),
+        size_bytes=writer.growth.size_bytes + (base.size_bytes if base else 0),
     )
+    await objects.put(root.key, data)
+    return root
 
 
-class _Layout:
-    """Collects the chunks of the new tree in order, and stores the new ones behind one another."""
+class _Writer:
+    """Collects the chunks of the new tree in order, and where each lies."""
 
-    def __init__(self, objects: ObjectStore, prefix: str) -> None:
-        self._objects = objects
-        self._prefix = prefix
-        self._refs: list[ChunkRef] = []
-        self._unplaced: list[tuple[int, WriteChunk, bytes]] = []
-        self._unplaced_bytes = 0
+    def __init__(self, reader: TreeReader, index: TreeIndex, object_key: str) -> None:
+        self.index = index
+        self.object_key = object_key
+        self.refs: list[ChunkRef] = []
+        self.growth = Growth(0, 0)
+        self._reader = reader
+        self._offset = 0
+        self._fetched: dict[bytes, TreeChunk] = {}
 
-    def keep(self, ref: ChunkRef) -> None:
-        """Append a chunk that is stored already."""
-        self._refs.append(ref)
+    async def new_chunks(
+        self, upserts: Mapping[str, StoredFile], removals: Collection[str]
+    ) -> AsyncGenerator[bytes, None]:
+        """Give the stored form of the chunks that are new, which lie behind one another in one object."""
+        upcoming = touched(self.index, chain(upserts, removals))
+        steps = rewrite(self.index, upserts, removals)
+        answer: TreeChunk | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                self.growth = end.value
+                return
+            answer = None
+            if isinstance(step, ReadChunk):
+                answer = await self._chunk(step.ref, upcoming)
+            elif isinstance(step, KeepChunk):
+                self.refs.append(step.ref)
+            else:
+                self._place(step)
+                yield step.data
+                # Others get their turn: neither encoding nor a store that has room waits for anything.
+                await asyncio.sleep(0)
 
-    async def write(self, chunk: WriteChunk) -> None:
-        """Append a new chunk."""
-        self._unplaced.append((len(self._refs), chunk, hashlib.sha256(chunk.data).digest()))
-        self._refs.append(ChunkRef(chunk.first, chunk.last, chunk.count, "", 0, 0, b""))
-        self._unplaced_bytes += len(chunk.data)
-        if self._unplaced_bytes >= CHUNK_OBJECT_BYTES:
-            await self._store()
-        else:
-            # Encoding never waits for anything, so others get their turn between two chunks.
-            await asyncio.sleep(0)
+    async def _chunk(self, ref: ChunkRef, upcoming: list[ChunkRef]) -> TreeChunk:
+        if ref.sha256 not in self._fetched:
+            later = [other for other in upcoming if other.first > ref.first]
+            batch = [ref, *later[: READ_AHEAD - 1]]
+            upcoming[:] = later[READ_AHEAD - 1 :]
+            self._fetched = {other.sha256: chunk async for other, chunk in self._reader.chunks(batch)}
+        return self._fetched[ref.sha256]
 
-    async def finish(self) -> tuple[ChunkRef, ...]:
-        """Store what is left, and give all chunks."""
-        if self._unplaced:
-            await self._store()
-        return tuple(self._refs)
+    def _place(self, chunk: WriteChunk) -> None:
+        length = len(chunk.data)
+        sha256 = hashlib.sha256(chunk.data).digest()
+        ref = ChunkRef(chunk.first, chunk.last, chunk.count, self.object_key, self._offset, length, sha256)
+        self.refs.append(ref)
+        self._offset += length
 
-    async def _store(self) -> None:
-        # The digest of the digests names the content as well as its own would, and costs nothing.
-        name = hashlib.sha256(b"".join(digest for _, _, digest in self._unplaced)).hexdigest()
-        key = f"{self._prefix}/tree/{name}"
-        offset = 0
-        for place, chunk, digest in self._unplaced:
-            length = len(chunk.data)
-            self._refs[place] = ChunkRef(chunk.first, chunk.last, chunk.count, key, offset, length, digest)
-            offset += length
-        await self._objects.put(key, b"".join(chunk.data for _, chunk, _ in self._unplaced))
-        self._unplaced, self._unplaced_bytes = [], 0
+
+async def _behind(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _name(base: TreeRoot | None, upserts: Mapping[str, StoredFile], removals: Collection[str]) -> str:
+    """Name the new chunks by what determines them, because their object is written before all of them are known."""
+    digest = hashlib.sha256()
+    encode = msgspec.msgpack.Encoder().encode
+    digest.update(encode((INDEX_FORMAT, base, sorted(removals))))
+    changes = ((path, upserts[path]) for path in sorted(upserts))
+    while batch := list(islice(changes, _HASHED_AT_ONCE)):
+        digest.update(encode(batch))
+    return digest.hexdigest()

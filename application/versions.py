@@ -1,5 +1,7 @@
 """Finds the files that a read means: those of a version, or those that the stage would leave."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from application.context import CallContext
@@ -9,7 +11,7 @@ from application.targets import load
 from domain.artifact.chain import Chain
 from domain.artifact.versions import find_version, is_stage_asked
 from domain.errors import FileMissingError
-from domain.permissions import Operation, may_read_stage, may_read_version, require
+from domain.permissions import Operation, may_access_file, may_read_stage, may_read_version, require
 from domain.stage.events import StoredFile
 from domain.stage.state import Stage
 from domain.trees import TreeRoot
@@ -41,10 +43,12 @@ async def open_files(
     version: str | int | None,
     stage: bool,
     operation: Operation,
+    paths: Sequence[str] = (),
 ) -> Files:
     """Find the files of a version or of the stage, with the right to them checked.
 
-    A never-committed draft gives those of its stage. A stage that is not open gives the latest version.
+    A never-committed draft gives those of its stage. A stage that is not open gives the latest version. `paths` are
+    the files that are asked for, so that a token which is a claim on files can be checked for each.
 
     Raises:
         PermissionDeniedError: The caller may not see them.
@@ -53,10 +57,16 @@ async def open_files(
     is_stage = is_stage_asked(version, stage)
     chain = await load(services, context, artifact_id)
     artifact = chain.artifact
-    if is_stage:
-        require(may_read_stage(chain.viewer, operation, chain.nodes))
+    nodes = chain.nodes
+    if paths and chain.viewer.file_scopes:
+        for path in paths:
+            require(
+                may_access_file(chain.viewer, operation, nodes, full_id=artifact.full_id, path=path, is_staged=is_stage)
+            )
+    elif is_stage:
+        require(may_read_stage(chain.viewer, operation, nodes))
     else:
-        require(may_read_version(chain.viewer, operation, chain.nodes))
+        require(may_read_version(chain.viewer, operation, nodes))
     entry = None if is_stage else find_version(artifact, version)
     if entry is None and artifact.stage is not None:
         staged = await current_stage(services, chain)

@@ -39,14 +39,25 @@ class CommandWriter:
     acted upon.
     """
 
-    def __init__(self, *, log: EventLog, cache: StateCache, clock: Clock, ids: IdSource, fold: Fold) -> None:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        cache: StateCache,
+        clock: Clock,
+        ids: IdSource,
+        fold: Fold,
+        queue_limit: int = QUEUE_LIMIT,
+        queue_wait_seconds: float = QUEUE_WAIT_SECONDS,
+    ) -> None:
         self._event_log = log
         self._cache = cache
         self._clock = clock
         self._ids = ids
         self._fold = fold
         self._waiting: deque[Job] = deque()
-        self._places = asyncio.Semaphore(QUEUE_LIMIT)
+        self._places = asyncio.Semaphore(queue_limit)
+        self._queue_wait_seconds = queue_wait_seconds
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -65,7 +76,7 @@ class CommandWriter:
         """
         if self._places.locked():
             try:
-                async with asyncio.timeout(QUEUE_WAIT_SECONDS):
+                async with asyncio.timeout(self._queue_wait_seconds):
                     await self._places.acquire()
             except TimeoutError:
                 raise UnavailableError("Too many commands are waiting; try again later.") from None

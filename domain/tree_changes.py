@@ -107,38 +107,49 @@ class _Run:
 
     def pass_over(self, ref: ChunkRef) -> None:
         """Note that a chunk is kept."""
-        _refuse_conflict(self._previous, ref.first)
+        self._refuse_conflict(ref.first)
         self._previous = ref.last
 
     def add(self, chunk: TreeChunk, changed: Sequence[str]) -> None:
         """Append the files of an old chunk, changed."""
-        merged: dict[str, msgspec.Raw | StoredFile] = dict(zip(chunk.keys, chunk.files, strict=True))
-        # Only the last key of an old chunk can end one; hashing the others again would cost more than all the rest.
-        candidates = chunk.keys[-1:]
-        new: list[str] = []
+        at = 0
         for key in changed:
-            file = self._changes[key]
-            if key in merged:
+            place = bisect_left(chunk.keys, key, lo=at)
+            self._take(chunk, at, place)
+            at = place
+            if place < len(chunk.keys) and chunk.keys[place] == key:
+                at += 1
                 self.added_files -= 1
-                self.added_bytes -= decode_file(chunk.files[chunk.position(key)]).size_bytes
-            elif file is not None:
-                new.append(key)
-            if file is None:
-                merged.pop(key, None)
-            else:
-                self.added_files += 1
-                self.added_bytes += file.size_bytes
-                merged[key] = file
-        keys = sorted(merged)
-        if keys:
-            _refuse_conflict(self._keys[-1] if self._keys else self._previous, keys[0])
-        for key in new:
-            at = bisect_left(keys, key)
-            for left in range(max(at - 1, 0), min(at + 1, len(keys) - 1)):
-                _refuse_conflict(keys[left], keys[left + 1])
-        self._ends = sorted({key for key in (*candidates, *new) if key in merged and is_chunk_end(key)})
-        self._keys += keys
-        self._files += map(merged.__getitem__, keys)
+                self.added_bytes -= decode_file(chunk.files[place]).size_bytes
+            file = self._changes[key]
+            if file is not None:
+                self._put(key, file)
+        self._take(chunk, at, len(chunk.keys))
+
+    def _take(self, chunk: TreeChunk, start: int, end: int) -> None:
+        if start == end:
+            return
+        self._refuse_conflict(chunk.keys[start])
+        self._keys += chunk.keys[start:end]
+        self._files += chunk.files[start:end]
+        # No key but the last of an old chunk can end one, so the others need not be hashed again.
+        if end == len(chunk.keys) and is_chunk_end(chunk.keys[-1]):
+            self._ends.append(chunk.keys[-1])
+
+    def _put(self, key: str, file: StoredFile) -> None:
+        self._refuse_conflict(key)
+        self.added_files += 1
+        self.added_bytes += file.size_bytes
+        self._keys.append(key)
+        self._files.append(file)
+        if is_chunk_end(key):
+            self._ends.append(key)
+
+    def _refuse_conflict(self, key: str) -> None:
+        """Refuse a file that is the directory of the next one, which is what any conflict in a tree comes down to."""
+        last = self._keys[-1] if self._keys else self._previous
+        if last and key.startswith(f"{last}\0"):
+            raise InvalidPathError(f"'{path_of(last)}' is a file, so it cannot be the directory of '{path_of(key)}'.")
 
     def cut(self) -> Iterator[WriteChunk]:
         """Give the chunks that are complete; what follows the last of them stays."""
@@ -150,6 +161,7 @@ class _Run:
                 start += MAX_CHUNK_FILES
             yield self._chunk(start, end)
             start = end
+        self._ends.clear()
         while len(self._keys) - start >= MAX_CHUNK_FILES:
             yield self._chunk(start, start + MAX_CHUNK_FILES)
             start += MAX_CHUNK_FILES
@@ -165,14 +177,3 @@ class _Run:
     def _chunk(self, start: int, end: int) -> WriteChunk:
         keys = self._keys[start:end]
         return WriteChunk(keys[0], keys[-1], len(keys), encode_chunk(keys, self._files[start:end]))
-
-
-def _refuse_conflict(left: str, right: str) -> None:
-    """Refuse that one of two neighbours lies below the other, which any conflict in a tree comes down to."""
-    if left and right.startswith(f"{left}\0"):
-        raise conflict(path_of(left), path_of(right))
-
-
-def conflict(file: str, below: str) -> InvalidPathError:
-    """Make the refusal of a path that would be a file and a directory."""
-    return InvalidPathError(f"'{file}' is a file, so it cannot be the directory of '{below}'.")

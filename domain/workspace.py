@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from domain.errors import AlreadyExistsError, InvalidArgumentError, PermissionDe
 from domain.events import Emit, Event, EventMeta, JsonObject, Outcome, event
 from domain.ids import StreamKey, workspace_key
 
-PUBLIC_WORKSPACE: Final = "public"
+PUBLIC: Final = "public"
 """The workspace that exists from the beginning; only role admin owns it."""
 
 USER_PREFIX: Final = "ws-user-"
@@ -123,7 +124,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
         return self.details is not None
 
     @property
-    def persistent(self) -> bool:
+    def is_persistent(self) -> bool:
         """Whether artifacts can be created in it."""
         return self.details is not None and self.details.is_persistent
 
@@ -187,6 +188,7 @@ def evolve(state: Workspace | None, payload: Event, meta: EventMeta, stream_id: 
             raise ValueError(f"{type(payload).__name__} does not belong to a workspace")
 
 
+@lru_cache(maxsize=4_096)
 def user_workspace(user_id: str) -> str:
     """Name a user's own workspace.
 
@@ -221,7 +223,7 @@ def validate_name(name: str) -> str:
 
 def workspace_exists(name: str, state: Workspace | None) -> bool:
     """Tell whether there is such a workspace; `public` needs no event."""
-    return name == PUBLIC_WORKSPACE or (state is not None and state.exists)
+    return name == PUBLIC or (state is not None and state.exists)
 
 
 class WorkspaceExistsError(AlreadyExistsError):
@@ -239,8 +241,13 @@ def decide_create_home(state: Workspace | None, user_id: str) -> Outcome:
     if state is not None and state.exists:
         return Outcome()
     name = user_workspace(user_id)
-    details = WorkspaceDetails(title=name, description=f"Own workspace of {user_id}", owners=(user_id,))
-    return Outcome(events=(Emit(workspace_key(name), WorkspaceCreated(workspace=name, details=details), name),))
+    created = WorkspaceCreated(workspace=name, details=home_details(user_id))
+    return Outcome(events=(Emit(workspace_key(name), created, name),))
+
+
+def home_details(user_id: str) -> WorkspaceDetails:
+    """Give what a user's own workspace begins with."""
+    return WorkspaceDetails(title=user_workspace(user_id), owners=(user_id,))
 
 
 def participants(details: WorkspaceDetails) -> dict[str, str]:

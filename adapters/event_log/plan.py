@@ -1,6 +1,7 @@
 """What an append will do, worked out before anything is written."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from adapters.event_log.chain import FIRST_LINK
@@ -43,10 +44,14 @@ def plan(
     """
     current = dict(heads)
     made = Plan([], [], {})
+    # What refused requests would have moved. Versions alone do not tell that a later request was made on their states:
+    # somebody else's event may have taken the version that theirs would have had.
+    unmoved: set[StreamId] = set()
     for request in requests:
-        refused = _unexpected(request, current)
-        if refused:
-            made.results.append(Conflicted(refused))
+        wrong = _unexpected(request, current, unmoved)
+        if wrong or request.is_withdrawn:
+            made.results.append(Conflicted(tuple(wrong)))
+            unmoved.update(request.advances, (event.key.id for event in request.events))
             continue
         first = len(made.events)
         for event in request.events:
@@ -67,13 +72,19 @@ def plan(
     return made
 
 
-def _unexpected(request: AppendRequest, current: Mapping[StreamId, Head]) -> tuple[StreamId, ...]:
-    wrong = {stream for stream, version in request.expected.items() if current[stream].version != version}
+def _unexpected(
+    request: AppendRequest, current: Mapping[StreamId, Head], unmoved: AbstractSet[StreamId]
+) -> set[StreamId]:
+    wrong = {
+        stream
+        for stream, version in request.expected.items()
+        if current[stream].version != version or stream in unmoved
+    }
     versions: dict[StreamId, int] = {}
     for event in request.events:
         stream = event.key.id
         version = versions.get(stream, current[stream].version) + 1
-        if event.meta.stream_version != version:
+        if event.meta.stream_version != version or stream in unmoved:
             wrong.add(stream)
         versions[stream] = version
-    return tuple(wrong)
+    return wrong

@@ -1,18 +1,23 @@
 """Objects as files below a directory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from adapters.object_store.disk import Disk
+from adapters.object_store.lanes import Lane
 from adapters.object_store.transfers import Download, Upload, head
 from application.ports.object_store import StoredObject
 from domain.errors import InvalidArgumentError, NotFoundError, TooLargeError
 
 WRITE_BLOCK_BYTES = 1024 * 1024
-"""A body is written and hashed in blocks of about this size, one behind the one that arrives."""
+"""A body is written and hashed in blocks of about this size, because threads gain nothing from small ones."""
+WRITE_BLOCKS_AHEAD = 4
+"""Blocks of one body that wait to be written and hashed; then the sender waits."""
 READ_CHUNK_BYTES = 512 * 1024
 """Size of the chunks that are read, one ahead of the one that leaves."""
 MAX_THREADS = 16
@@ -35,82 +40,82 @@ class DirectoryObjectStore:
 
     async def put(self, key: str, data: bytes) -> StoredObject:
         """Store a small object; see the port."""
-        upload = Upload(self._disk)
+        upload, lane = Upload(self._disk), Lane(self._pool)
         try:
-            return await self._submit(upload.publish, key, (data,))
+            return await lane.submit(upload.publish, key, data)
         except BaseException:
-            await self._abandon(upload, None)
+            await asyncio.shield(lane.submit(upload.discard))
             raise
 
     async def put_stream(
         self, key: str, chunks: AsyncIterator[bytes], *, size_bytes: int | None, limit_bytes: int | None
     ) -> StoredObject:
-        """Store a body while it arrives; see the port."""
-        if size_bytes is not None and limit_bytes is not None and size_bytes > limit_bytes:
-            raise _too_large(limit_bytes)
+        """Store a body while it arrives; see the port. Writing and hashing go on beside each other and behind it."""
         self._disk.path(key)
-        upload = Upload(self._disk)
-        block: list[bytes] = []
-        block_bytes = received = 0
-        writing: asyncio.Future[None] | None = None
+        _check_size(size_bytes or 0, None, limit_bytes)
+        upload, writing, hashing = Upload(self._disk), Lane(self._pool), Lane(self._pool)
+        under_way: deque[tuple[asyncio.Future[None], asyncio.Future[None]]] = deque()
+        parts: list[bytes] = []
+        filled = received = 0
         try:
             async for chunk in chunks:
                 received += len(chunk)
-                if limit_bytes is not None and received > limit_bytes:
-                    raise _too_large(limit_bytes)
-                if size_bytes is not None and received > size_bytes:
-                    raise InvalidArgumentError(f"The body has more than the declared {size_bytes} bytes.")
-                block.append(chunk)
-                block_bytes += len(chunk)
-                if block_bytes >= WRITE_BLOCK_BYTES:
-                    if writing is not None:
-                        await writing
-                    writing = self._submit(upload.write, block)
-                    block, block_bytes = [], 0
+                _check_size(received, size_bytes, limit_bytes)
+                parts.append(chunk)
+                filled += len(chunk)
+                if filled >= WRITE_BLOCK_BYTES:
+                    if len(under_way) == WRITE_BLOCKS_AHEAD:
+                        await asyncio.gather(*under_way.popleft())
+                    block = b"".join(parts)
+                    parts, filled = [], 0
+                    under_way.append((writing.submit(upload.write, block), hashing.submit(upload.hash, block)))
             if size_bytes is not None and received < size_bytes:
                 raise InvalidArgumentError(f"The body has {received} bytes instead of the declared {size_bytes}.")
-            if writing is not None:
-                await writing
-            return await self._submit(upload.publish, key, block)
+            while under_way:
+                await asyncio.gather(*under_way.popleft())
+            return await writing.submit(upload.publish, key, b"".join(parts))
         except BaseException:
-            await self._abandon(upload, writing)
+            for step in chain(*under_way):
+                step.add_done_callback(_retrieve)
+            # The file must go even when the caller is cancelled once more.
+            await asyncio.shield(writing.submit(upload.discard))
             raise
 
     async def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """Read a part of an object into memory; see the port."""
-        return await self._submit(_read, self._disk.path(key), key, start, length)
+        return await self._run(_read, self._disk.path(key), key, start, length)
 
-    async def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read a part of an object in chunks; see the port."""
-        download = Download(self._disk.path(key), key, start, length, READ_CHUNK_BYTES)
-        reading = self._submit(download.read)
+        download, lane = Download(self._disk.path(key), key, start, length, READ_CHUNK_BYTES), Lane(self._pool)
+        reading = lane.submit(download.read)
         try:
             while data := await reading:
-                if download.is_over:
+                if not download.is_over:
+                    reading = lane.submit(download.read)
+                    yield data
+                else:
                     yield data
                     return
-                reading = self._submit(download.read)
-                yield data
         finally:
             if not download.is_over:
-                # Nobody waits for a chunk that was read ahead for nobody, nor for the file to close behind it.
                 reading.add_done_callback(_retrieve)
-                self._submit(download.close).add_done_callback(_retrieve)
+                lane.submit(download.close).add_done_callback(_retrieve)
 
     async def head(self, key: str) -> StoredObject | None:
         """Look an object up; see the port."""
         try:
-            return await self._submit(head, self._disk.path(key), key)
+            return await self._run(head, self._disk.path(key), key)
         except NotFoundError:
             return None
 
     async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Sequence[StoredObject]:
         """List objects in key order; see the port."""
-        return await self._submit(_list, self._disk, prefix, after, limit)
+        return await self._run(_list, self._disk, prefix, after, limit)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; see the port."""
-        await self._submit(_delete, self._disk, [self._disk.path(key) for key in keys])
+        await self._run(_delete, self._disk, [self._disk.path(key) for key in keys])
 
     async def close(self) -> None:
         """Wait for what the threads are doing, and end them."""
@@ -118,20 +123,17 @@ class DirectoryObjectStore:
         await asyncio.get_running_loop().run_in_executor(closer, self._pool.shutdown)
         closer.shutdown(wait=False)
 
-    def _submit(
+    async def _run(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> asyncio.Future[Result]:
-        return asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
-
-    async def _abandon(self, upload: Upload, writing: asyncio.Future[None] | None) -> None:
-        if writing is not None:
-            writing.add_done_callback(_retrieve)
-        # The file must go even when the caller is cancelled once more.
-        await asyncio.shield(self._submit(upload.discard))
+    ) -> Result:
+        return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
 
 
-def _too_large(limit_bytes: int) -> TooLargeError:
-    return TooLargeError(f"The body is larger than {limit_bytes} bytes.")
+def _check_size(received: int, size_bytes: int | None, limit_bytes: int | None) -> None:
+    if limit_bytes is not None and received > limit_bytes:
+        raise TooLargeError(f"The body is larger than {limit_bytes} bytes.")
+    if size_bytes is not None and received > size_bytes:
+        raise InvalidArgumentError(f"The body has more than the declared {size_bytes} bytes.")
 
 
 def _retrieve(future: asyncio.Future[Result]) -> None:
@@ -141,7 +143,7 @@ def _retrieve(future: asyncio.Future[Result]) -> None:
 
 
 def _read(path: Path, key: str, start: int, length: int | None) -> bytes:
-    download = Download(path, key, start, length, chunk_bytes=2**62 if length is None else length)
+    download = Download(path, key, start, length, chunk_bytes=None)
     try:
         return download.read()
     finally:

@@ -18,3 +18,7 @@ main.add_command(serve)
 main.add_command(token)
 main.add_command(projections)
 main.add_command(demo)
+
+
+if __name__ == "__main__":
+    main()

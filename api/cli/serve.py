@@ -16,8 +16,6 @@ from api.http.server import AddressInUseError, choose_port
 from api.http.server import serve as serve_http
 from application.settings import Settings
 
-_CLOSE_SECONDS = 5.0
-
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
@@ -28,12 +26,14 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
     settings = settings_from(host=host, port=port, data_dir=data_dir)
     configure_logging(settings.log_level)
     try:
-        uvloop.run(_serve(settings))
+        is_sound = uvloop.run(_serve(settings))
     except (AddressInUseError, DataDirectoryError) as error:
         raise click.ClickException(str(error)) from None
+    if not is_sound:
+        raise click.ClickException("A worker of the service failed; the log says why")
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings) -> bool:
     # Imported here, for only this command and `projections` need the databases.
     from bootstrap import open_gateway
 
@@ -41,10 +41,17 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    is_sound = True
+
+    def fail() -> None:
+        nonlocal is_sound
+        is_sound = False
+        stop.set()
+
     port = choose_port(settings.host, settings.port)
     url = f"http://{_bracketed(settings.host)}:{port}"
     log = structlog.get_logger()
-    async with open_gateway(settings, url) as gateway:
+    async with open_gateway(settings, url, fail) as gateway:
 
         def announce() -> None:
             click.echo(url)
@@ -52,6 +59,7 @@ async def _serve(settings: Settings) -> None:
 
         await serve_http(create_app(gateway), settings, port, stop, announce)
     log.info("stopped")
+    return is_sound
 
 
 def _bracketed(host: str) -> str:

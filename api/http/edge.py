@@ -5,16 +5,17 @@ whole call (measured: 60 microseconds a request against 28); every other address
 """
 
 import asyncio
-import contextlib
 from time import perf_counter
+from typing import Any
 
 import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
-from api.http.exchange import ClientDisconnectedError, Exchange
+from api.http.exchange import ClientDisconnectedError, ClientStalledError, Exchange
 from api.http.gateway import Gateway
+from api.http.health import LIVENESS
 from api.http.problems import answer_error, answer_problem
 from api.http.raw_routes import find_raw_route
 
@@ -29,9 +30,9 @@ class Edge:
 
     def __init__(self, gateway: Gateway, resources: Litestar) -> None:
         self._gateway = gateway
-        self._resources = resources
+        self.resources = resources
         self._most_active = gateway.settings.active_requests
-        self._active = 0
+        self._active: set[asyncio.Task[Any]] = set()
         self._is_draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -43,31 +44,37 @@ class Edge:
             return
         started = perf_counter()
         exchange = Exchange(scope, receive, send)
-        self._active += 1
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A request must be answered in a task")
+        self._active.add(task)
         self._idle.clear()
         try:
             await self._answer(exchange)
-        except ClientDisconnectedError:
-            exchange.status = _CLOSED_BY_CLIENT
+        except ClientDisconnectedError as error:
+            await _end_early(exchange, error)
         except Exception as error:  # noqa: BLE001 - The edge of a request: logged once, answered without a traceback.
             await self._answer_error(exchange, error)
         finally:
-            self._active -= 1
-            if self._active == 0:
+            self._active.discard(task)
+            if not self._active:
                 self._idle.set()
             _write_access_log(exchange, perf_counter() - started)
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Refuse new requests and wait until those under way are answered, at most so long."""
+        """Refuse new requests and wait until those under way are answered; after so long, cancel what is left."""
         self._is_draining = True
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+        except TimeoutError:
+            for task in self._active:
+                task.cancel("The service is stopping")
 
     async def _answer(self, exchange: Exchange) -> None:
-        if self._is_draining or self._active > self._most_active:
-            reason = "is stopping" if self._is_draining else "has too many requests at the moment"
-            headers = ((b"retry-after", b"1"), (b"connection", b"close"))
-            await answer_problem(exchange, 503, f"The service {reason}", headers=headers)
+        is_busy = len(self._active) > self._most_active
+        if (self._is_draining or is_busy) and not exchange.path.startswith(LIVENESS):
+            reason = "has too many requests at the moment" if is_busy else "is stopping"
+            await answer_problem(exchange, 503, f"The service {reason}", headers=((b"connection", b"close"),))
             return
         if exchange.method == "OPTIONS":
             await _answer_preflight(exchange)
@@ -88,7 +95,7 @@ class Edge:
         if exchange.method == "HEAD":
             # The exchange drops the body of the answer.
             scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # Only requests come here.
-        await self._resources(scope, exchange.receive, exchange.send)
+        await self.resources(scope, exchange.receive, exchange.send)
 
     async def _answer_error(self, exchange: Exchange, error: Exception) -> None:
         was_answered = exchange.status is not None
@@ -97,6 +104,15 @@ class Edge:
             # Ending without the last message makes the server cut the connection, so that the client sees an
             # answer that is not complete.
             raise error
+
+
+async def _end_early(exchange: Exchange, error: ClientDisconnectedError) -> None:
+    """Tell a client that stalled before its answer began; one that is gone, or has half of it, can be told nothing."""
+    if isinstance(error, ClientStalledError) and exchange.status is None:
+        headers = ((b"connection", b"close"),)
+        await answer_problem(exchange, 408, "The request did not arrive in time", "request_timeout", headers)
+    else:
+        exchange.status = _CLOSED_BY_CLIENT
 
 
 async def _refuse_websocket(receive: Receive, send: Send) -> None:

@@ -30,6 +30,10 @@ class ClientDisconnectedError(Exception):
     """The client went away before its request was complete, or before it had the whole answer."""
 
 
+class ClientStalledError(ClientDisconnectedError):
+    """The client neither sent nor took anything for too long."""
+
+
 class Exchange:
     """A request being answered: reads it, sends the answer, and remembers what the log says about both.
 
@@ -119,13 +123,14 @@ class Exchange:
 
         Raises:
             ClientDisconnectedError: The client went away before the end.
+            ClientStalledError: It sent nothing for too long.
         """
         while True:
             try:
                 async with asyncio.timeout(stalled_seconds):
                     message = await self.receive()
             except TimeoutError:
-                raise ClientDisconnectedError from None
+                raise ClientStalledError from None
             if message["type"] != "http.request":
                 raise ClientDisconnectedError
             chunk = message["body"]
@@ -151,7 +156,7 @@ class Exchange:
         """Send a body of a known length while it is produced; give up on a client that takes nothing for so long.
 
         Raises:
-            ClientDisconnectedError: The client stalled.
+            ClientStalledError: The client took nothing for too long.
             OSError: The chunks have another length than was promised.
         """
         left = length
@@ -163,7 +168,7 @@ class Exchange:
                 async with asyncio.timeout(stalled_seconds):
                     await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             except TimeoutError:
-                raise ClientDisconnectedError from None
+                raise ClientStalledError from None
         if left != 0:
             raise OSError(f"The stored object differs from its record by {abs(left)} bytes")
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})

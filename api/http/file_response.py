@@ -6,9 +6,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import quote
 
-from api.http.byte_ranges import UnsatisfiableRange, parse_range
 from api.http.exchange import Exchange
 from api.http.problems import answer_problem
+from application.ranges import parse_range
+from domain.errors import RangeNotSatisfiableError
 
 _SECOND = 1_000_000
 
@@ -64,14 +65,14 @@ async def send_file(
     status, start, length = 200, 0, file.size_bytes
     asked = exchange.header(b"range")
     if asked is not None and _may_be_partial(exchange, file):
-        part = parse_range(asked, file.size_bytes)
-        if isinstance(part, UnsatisfiableRange):
+        try:
+            part = parse_range(asked, file.size_bytes)
+        except RangeNotSatisfiableError as error:
             beyond = ((b"content-range", b"bytes */%d" % file.size_bytes),)
-            detail = f"The file has {file.size_bytes} bytes, none of them in the range asked for"
-            await answer_problem(exchange, 416, detail, "range_not_satisfiable", beyond)
+            await answer_problem(exchange, 416, error.detail, error.code, beyond)
             return
         if part is not None:
-            status, start, length = 206, part.start, part.length
+            status, (start, length) = 206, part
             headers.append((b"content-range", b"bytes %d-%d/%d" % (start, start + length - 1, file.size_bytes)))
     headers += [(b"content-length", b"%d" % length), (b"content-type", file.content_type.encode("latin-1", "replace"))]
     if exchange.method == "HEAD":

@@ -39,7 +39,7 @@ class FileQuery(Command, frozen=True, forbid_unknown_fields=True):
 class UploadQuery(Command, frozen=True, forbid_unknown_fields=True):
     """What the query of an upload says. The bytes go through the service whatever `use_proxy` says."""
 
-    download_weight: Weight = 0
+    download_weight: Weight | None = None
     use_proxy: UseProxy = None
     use_local_url: UseLocalUrl = False
     expires_in: ExpiresIn = 3600

@@ -65,9 +65,9 @@ class FileAccess(Protocol):
         chunks: AsyncIterator[bytes],
         *,
         size_bytes: int | None,
-        download_weight: float,
+        download_weight: float | None,
     ) -> StoredFile:
-        """Take a file into the open stage of an artifact.
+        """Take a file into the open stage of an artifact; a weight of None leaves the path's weight as it is.
 
         Raises:
             PermissionDeniedError: The caller may not upload to it.
@@ -76,8 +76,8 @@ class FileAccess(Protocol):
         """
         ...
 
-    async def open_signed(self, key: str, query: str, method: str) -> SendableFile:
-        """Open the object that a signed URL names; `method` is GET or HEAD, `query` is as it came.
+    async def open_signed(self, key: str, query: Mapping[str, str]) -> SendableFile:
+        """Open the object that a signed URL names to GET or HEAD.
 
         Raises:
             PermissionDeniedError: The URL is not signed by this service, is expired, or is for something else.
@@ -85,7 +85,13 @@ class FileAccess(Protocol):
         ...
 
     async def receive_signed(
-        self, key: str, query: str, chunks: AsyncIterator[bytes], *, size_bytes: int | None, correlation_id: str
+        self,
+        key: str,
+        query: Mapping[str, str],
+        chunks: AsyncIterator[bytes],
+        *,
+        size_bytes: int | None,
+        correlation_id: str,
     ) -> StoredFile:
         """Take the upload that a signed PUT URL allows.
 

@@ -11,6 +11,8 @@ from api.http.gateway import Gateway
 
 PUBLIC = "public"
 """What a route declares that everybody may call and that shows nothing of any artifact."""
+LIVENESS = "/health/live"
+"""How the addresses begin that answer however busy the process is."""
 
 
 def health_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:

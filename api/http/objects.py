@@ -12,7 +12,7 @@ SIGNATURE = "signature"
 async def answer_object_request(gateway: Gateway, exchange: Exchange, _parts: list[str]) -> None:
     """Answer a request with a presigned URL, as an S3 server would."""
     key = exchange.path.removeprefix("/s3/")
-    query = exchange.query.decode("latin-1")
+    query = {name: texts[-1] for name, texts in exchange.query_fields().items()}
     if exchange.method == "PUT":
         exchange.changes_state = True
         stored = await gateway.files.receive_signed(
@@ -24,5 +24,5 @@ async def answer_object_request(gateway: Gateway, exchange: Exchange, _parts: li
         )
         await exchange.respond(200, content_type=None, headers=((b"etag", f'"{stored.etag}"'.encode()),))
     else:
-        file = await gateway.files.open_signed(key, query, exchange.method)
+        file = await gateway.files.open_signed(key, query)
         await send_file(exchange, file, gateway.settings.stalled_seconds)

@@ -96,12 +96,17 @@ def _route_operation(path: str, handler: HTTPRouteHandler) -> JsonObject:
     if isinstance(declared, Method):
         parameters += _query_parameters(declared, {"artifact_id", "parent_id"})
     return {
-        "operationId": handler.name,
+        "operationId": f"{handler.name}{_suffix(path, handler)}",
         "tags": ["resources" if isinstance(declared, Method) else "service"],
         "summary": first_paragraph(handler.fn),
         "parameters": parameters,
         "responses": _responses("Problem"),
     }
+
+
+def _suffix(path: str, handler: HTTPRouteHandler) -> str:
+    """Tell the addresses of one handler apart."""
+    return "" if len(handler.paths) == 1 else "." + path.strip("/").replace("/", ".")
 
 
 def _raw_operation(raw: RawRoute, verb: str) -> JsonObject:

@@ -73,6 +73,7 @@ async def _answer(
     gateway: Gateway, request: Request[Any, Any, Any], method: Method, path: Query, unread: frozenset[str]
 ) -> Response[bytes]:
     exchange = Exchange.of(request.scope)
+    exchange.operation = method.name
     query = exchange.query_fields()
     context = await open_context(gateway, exchange, request.path_params["workspace"], query)
     given = {name: texts for name, texts in query.items() if name not in unread}

@@ -25,6 +25,7 @@ async def answer_service_call(gateway: Gateway, exchange: Exchange, parts: list[
         # The very text of the RPC protocol's HTTP side, which has no type name here.
         await answer_problem(exchange, 404, f"{function} not found.", "method_not_found")
         return
+    exchange.operation = method.name
     query = exchange.query_fields()
     context = await open_service_context(gateway, exchange, workspace, query)
     if exchange.method == "POST":

@@ -10,6 +10,7 @@ from application.services import Services
 from application.targets import Target, execute, find, keys_with_stage, split_id, unit_of, viewer_in, viewer_keys
 from application.units import States, Unit
 from application.workspaces import ensure_workspace
+from domain.actor import ANONYMOUS_WORKSPACE
 from domain.artifact.chain import Chain
 from domain.artifact.config import new_config, with_creators
 from domain.artifact.content import check_card, check_schema, clean
@@ -51,7 +52,7 @@ async def create(services: Services, context: CallContext, parameters: Create) -
     """
     content = _content(services, context, parameters)
     place = await _place(services, context, parameters)
-    if place.workspace != PUBLIC:
+    if place.workspace not in {PUBLIC, ANONYMOUS_WORKSPACE}:
         await ensure_workspace(services, context, place.workspace)
     is_generated = place.alias is None or is_pattern(place.alias)
     for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
@@ -208,9 +209,10 @@ async def _create(
 
         def decide(states: States) -> Outcome:
             workspace = states.get(workspace_key(new.workspace))
-            if not workspace_exists(new.workspace, workspace):
+            is_anonymous = new.workspace == ANONYMOUS_WORKSPACE
+            if not is_anonymous and not workspace_exists(new.workspace, workspace):
                 raise WorkspaceNotFoundError(new.workspace)
-            if workspace is not None and not workspace.is_persistent:
+            if is_anonymous or (workspace is not None and not workspace.is_persistent):
                 raise PermissionDeniedError(
                     f"Cannot create artifact in a non-persistent workspace `{new.workspace}`, "
                     "you may need to login to a persistent workspace."

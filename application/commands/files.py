@@ -13,7 +13,7 @@ from application.context import CallContext, Reply
 from application.parameters import PutFile, RemoveFile, WriteFile
 from application.ports.object_store import StoredObject
 from application.services import Services
-from application.signed_urls import PutClaims
+from application.signed_urls import UploadClaims
 from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, load, unit_of
 from application.units import States, Unit
@@ -23,7 +23,6 @@ from domain.errors import InvalidArgumentError, InvalidPathError, InvalidStateEr
 from domain.events import Outcome
 from domain.ids import stage_key
 from domain.paths import ArtifactPath, parse_path
-from domain.permissions import Operation, may_stage, require
 from domain.stage.decisions import (
     Announcement,
     check_placement,
@@ -33,6 +32,7 @@ from domain.stage.decisions import (
     decide_upload,
     require_announced,
     require_open,
+    require_put,
 )
 from domain.stage.events import StoredFile
 from domain.stage.state import Stage
@@ -80,7 +80,7 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
         keys = await keys_with_stage(services, target)
         chain = await load(services, context, parameters.artifact_id)
         stage = await current_stage(services, chain)
-        require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+        require_put(chain, paths)
         await check_free(services, require_open(chain, stage), paths)
 
         def decide(states: States) -> Outcome:
@@ -91,22 +91,20 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
 
     done = await execute(services, prepare)
     stage: Stage = next(state for state in done.states.values() if isinstance(state, Stage))
-    urls = [
-        services.urls.put_url(
-            PutClaims(
-                artifact_id=stage.artifact_id,
-                stage_id=stage.id,
-                path=path,
-                upload_id=stage.files[path].upload_id,
-            ),
-            expires_in_seconds=parameters.expires_in,
-            use_local_url=parameters.use_local_url,
-        )
-        for path in paths
-    ]
+    urls = [_upload_url(services, parameters, stage, path) for path in paths]
     if isinstance(parameters.file_path, str):
         return Reply(urls[0], done.position)
     return Reply(dict(zip(parameters.file_path, urls, strict=True)), done.position)
+
+
+def _upload_url(services: Services, parameters: PutFile, stage: Stage, path: str) -> str:
+    upload_id = stage.files[path].upload_id
+    return services.urls.put_url(
+        f"{stage.prefix}/{upload_id}",
+        UploadClaims(artifact_id=stage.artifact_id, stage_id=stage.id, path=path, upload_id=upload_id),
+        expires_in_seconds=int(parameters.expires_in),
+        use_local_url=parameters.use_local_url,
+    )
 
 
 async def check_free(services: Services, stage: Stage, paths: Sequence[str]) -> None:
@@ -153,7 +151,7 @@ async def receive_upload(
     parsed = parse_path(path)
     weight = None if download_weight is None else to_milli(download_weight)
     chain = await load(services, context, artifact_id)
-    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    require_put(chain, [parsed])
     stage = require_open(
         chain, await current_stage(services, chain), "Artifact must be in staging mode to upload files"
     )
@@ -197,7 +195,7 @@ async def _put(
 
 
 async def receive_signed_upload(
-    services: Services, context: CallContext, claims: PutClaims, chunks: AsyncIterator[bytes], size_bytes: int | None
+    services: Services, context: CallContext, claims: UploadClaims, chunks: AsyncIterator[bytes], size_bytes: int | None
 ) -> StoredFile:
     """Receive the bytes for a signed URL whose signature was verified; they are in the stage when this returns.
 
@@ -237,7 +235,7 @@ async def write_file(services: Services, context: CallContext, parameters: Write
             yield data
 
     chain = await load(services, context, parameters.artifact_id)
-    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    require_put(chain, [parse_path(parameters.file_path)])
     require_open(
         chain,
         await current_stage(services, chain),

@@ -58,11 +58,13 @@ class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `expected` gives the version at which each stream must be, of those written and of those relied on.
     `advances` moves head rows without expectation: their version by 1, their children by the number given.
+    A withdrawn request is refused in any case, and with it what builds on it.
     """
 
     events: tuple[NewEvent, ...]
     expected: Mapping[StreamId, int]
     advances: Mapping[StreamId, int] = msgspec.field(default_factory=dict)
+    is_withdrawn: bool = False
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Conflicted(msgspec.Struct, frozen=True):
-    """Nothing of the request was stored: these streams were not at the expected version."""
+    """Nothing of the request was stored: these streams were not as expected."""
 
     streams: tuple[StreamId, ...]
 
@@ -108,9 +110,10 @@ class EventLog(Protocol):
     async def append(self, requests: Sequence[AppendRequest]) -> Sequence[AppendResult]:
         """Append the requests in order, in one transaction; durable when this returns.
 
-        A later request may build on an earlier one of the same call. A request that meets an unexpected version, or
-        builds on one that did, is answered `Conflicted`; the others are stored. `recorded_at` never goes back: an
-        event that is older than the newest one gets the time of that one.
+        A later request may build on an earlier one of the same call. A request that meets an unexpected version is
+        answered `Conflicted`, and so is one that expects or writes a stream which a refused request would have moved:
+        it was made on a state that never came to be, even if its version now is that of somebody else's event. The
+        others are stored. `recorded_at` never goes back: an event that is older than the newest one gets its time.
 
         Raises:
             StorageFullError: The disk is full; nothing was stored.

@@ -1,6 +1,6 @@
 """The port of an object store: immutable objects under keys that the service chooses."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -28,9 +28,10 @@ class ObjectStore(Protocol):
     """
 
     async def put(self, key: str, data: bytes) -> StoredObject:
-        """Store a small object, durable when this returns.
+        """Store a small object, durable when this returns. The same bytes may be stored again.
 
         Raises:
+            InvalidArgumentError: The key has other bytes already, or is malformed. The text never holds the key.
             StorageFullError: The disk is full; nothing was stored.
         """
         ...
@@ -40,10 +41,11 @@ class ObjectStore(Protocol):
     ) -> StoredObject:
         """Store a body of any size while it arrives, durable when this returns; memory stays bounded.
 
-        `size_bytes` is the declared size. A body that is cut off, or has another size, leaves nothing behind.
+        `size_bytes` is the declared size. A body that is cut off (its iterator raises), or has another size, leaves
+        nothing behind.
 
         Raises:
-            InvalidArgumentError: The body has not the declared size.
+            InvalidArgumentError: The body has not the declared size, or the key has other bytes already.
             TooLargeError: The body is larger than `limit_bytes`.
             StorageFullError: The disk is full; nothing was stored.
         """
@@ -57,8 +59,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Read a part of an object in chunks of bounded size.
+    def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Read a part of an object in chunks of bounded size; none when it begins at or behind the end.
+
+        A reader that leaves early closes the generator (`contextlib.aclosing`). Whoever deletes the object meanwhile
+        does not disturb one that has its first chunk.
 
         Raises:
             NotFoundError: There is no such object. Its text never holds the key.

@@ -13,7 +13,7 @@ from application.content_types import guess
 from application.context import CallContext, Reply
 from application.parameters import GetFile, ListFiles, ReadFile
 from application.services import Services
-from application.signed_urls import GetClaims
+from application.signed_urls import ReadClaims
 from application.versions import Files, find_files, open_files
 from domain.access import AccessedFile, AccessKind
 from domain.errors import InvalidArgumentError, RangeNotSatisfiableError
@@ -54,15 +54,21 @@ async def record_download(
     )
 
 
-def download_claims(path: str, file: StoredFile) -> GetClaims:
-    """Say what a signed download URL gives out."""
-    return GetClaims(
-        key=file.key,
+def download_url(
+    services: Services, path: str, file: StoredFile, *, expires_in_seconds: float, use_local_url: bool | str
+) -> str:
+    """Make a signed URL that gives out a file to whoever holds it."""
+    claims = ReadClaims(
         path=path,
         size_bytes=file.size_bytes,
         etag=file.etag,
         modified_at=file.modified_at,
         content_type=file.content_type or guess(path),
+        store=file.store,
+        version_id=file.version_id,
+    )
+    return services.urls.get_url(
+        file.key, claims, expires_in_seconds=int(expires_in_seconds), use_local_url=use_local_url
     )
 
 
@@ -71,13 +77,15 @@ async def get_file(services: Services, context: CallContext, parameters: GetFile
     refuse_branch(parameters.branch)
     paths: list[str] = list(parse_batch(parameters.file_path))
     files = await open_files(
-        services, context, parameters.artifact_id, parameters.version, parameters.stage, Operation.GET_FILE
+        services, context, parameters.artifact_id, parameters.version, parameters.stage, Operation.GET_FILE, paths
     )
     found = await find_files(services, files, paths)
     await record_download(services, context, files, paths, AccessKind.URL, is_counted=not parameters.silent)
     urls = [
-        services.urls.get_url(
-            download_claims(path, found[path]),
+        download_url(
+            services,
+            path,
+            found[path],
             expires_in_seconds=parameters.expires_in,
             use_local_url=parameters.use_local_url,
         )
@@ -166,7 +174,7 @@ async def read_file(services: Services, context: CallContext, parameters: ReadFi
         raise InvalidArgumentError(f"Limit cannot exceed 10MB ({MAX_READ_BYTES} bytes).")
     path = parse_path(parameters.file_path)
     files = await open_files(
-        services, context, parameters.artifact_id, parameters.version, parameters.stage, Operation.GET_FILE
+        services, context, parameters.artifact_id, parameters.version, parameters.stage, Operation.GET_FILE, [path]
     )
     file = (await find_files(services, files, [path]))[path]
     if parameters.offset > file.size_bytes:

@@ -69,7 +69,7 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 
     pending: list[tuple[str, Any]] = [(path, value)]
     while pending:
         at, item = pending.pop()
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             pending.extend((f"{at}.{key}", inner) for key, inner in reversed(list(item.items())))
         elif isinstance(item, list | tuple):
             pending.extend((at, inner) for inner in reversed(item))

@@ -34,7 +34,9 @@ class NotComparableError(ValueError):
 
 def fits(text: str) -> bool:
     """Tell whether a text is short enough to be filtered by."""
-    return len(text) <= MAX_KEYWORD_BYTES and is_encodable(text) and len(text.encode()) <= MAX_KEYWORD_BYTES
+    if len(text) > MAX_KEYWORD_BYTES:
+        return False
+    return text.isascii() or (is_encodable(text) and len(text.encode()) <= MAX_KEYWORD_BYTES)
 
 
 def is_encodable(text: str) -> bool:
@@ -78,7 +80,8 @@ def fold(text: str) -> str:
 
     Case folding works on each character alone, so a part of a text folds to a part of the folded text.
     """
-    return text.casefold().translate(_FORBIDDEN)
+    folded = text.casefold()
+    return folded.translate(_FORBIDDEN) if "\x00" in folded or SEPARATOR in folded else folded
 
 
 def text_of(value: float) -> str:

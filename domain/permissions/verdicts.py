@@ -92,14 +92,16 @@ def own_operations(viewer: Viewer, permissions: Mapping[str, Any]) -> Operations
     could get those by dropping the token. Several entries can match on one level (an id and an e-mail address, two
     workspaces): one `n` among them denies, otherwise their operations add up.
     """
-    for level in viewer.levels:
-        entries = [permissions[subject] for subject in level if subject in permissions]
-        if not entries:
-            continue
-        if DENY in [entry for entry in entries if isinstance(entry, str)]:
-            return None
-        everybody = expand(permissions[EVERYBODY]) if EVERYBODY in permissions else NOTHING
-        return everybody.union(*(expand(entry) for entry in entries))
+    for level in viewer.levels if permissions else ():
+        granted: Operations | None = None
+        for subject in level:
+            if subject in permissions:
+                entry = permissions[subject]
+                if isinstance(entry, str) and entry == DENY:
+                    return None
+                granted = expand(entry) if granted is None else granted | expand(entry)
+        if granted is not None:
+            return granted | expand(permissions[EVERYBODY]) if EVERYBODY in permissions else granted
     return NOTHING
 
 
@@ -114,25 +116,29 @@ def own_verdict(viewer: Viewer, operation: Operation, permissions: Mapping[str, 
 def reaching(chain: Sequence[Node]) -> list[bool]:
     """Tell for each node of a chain whether its whole level reaches the first one, and not its reading alone.
 
-    A collection's does where it says `inherit_writes`, and where everything between it and the first node, that one
-    included, takes the level of its parent.
+    A collection's does where it says `inherit_writes`, and where the node below it, whose own whole level does, takes
+    the level of its parent.
     """
-    reach: list[bool] = []
-    for index, node in enumerate(chain):
-        is_passed_on = index == 0 or (reach[-1] and chain[index - 1].takes_parent_level)
-        reach.append(is_passed_on or node.inherit_writes)
-    return reach
+    found: list[bool] = []
+    is_passed_on = True
+    for node in chain:
+        found.append(is_passed_on or node.inherit_writes)
+        is_passed_on = found[-1] and node.takes_parent_level
+    return found
 
 
 def _is_granted_along(viewer: Viewer, operation: Operation, chain: Sequence[Node]) -> bool | None:
     """Ask the artifact, then its collections up to the root; None when none of them decides."""
-    reach = reaching(chain)
-    for index, node in enumerate(chain):
-        verdict = own_verdict(viewer, operation, node.permissions)
-        if verdict is Own.DENIES:
+    is_reading = operation in READING
+    is_passed_on = True
+    for node in chain:
+        granted = own_operations(viewer, node.permissions)
+        if granted is None:
             return False
-        if verdict is Own.GRANTS and (operation in READING or reach[index]):
+        reaches = is_passed_on or node.inherit_writes
+        if operation in granted and (is_reading or reaches):
             return True
+        is_passed_on = reaches and node.takes_parent_level
     return None
 
 

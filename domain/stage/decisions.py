@@ -8,8 +8,8 @@ from domain.artifact.chain import Chain
 from domain.errors import InvalidPathError, InvalidStateError, PermissionDeniedError
 from domain.events import Emit, Event, Outcome
 from domain.ids import stage_key
-from domain.permissions import Operation, may_stage, require
 from domain.paths import ancestors
+from domain.permissions import Operation, may_access_file, may_stage, require
 from domain.stage.events import AnnouncedFile, FileRemoved, FilesAnnounced, FileUploaded, StoredFile
 from domain.stage.state import Stage
 
@@ -31,6 +31,19 @@ def require_open(chain: Chain, stage: Stage | None, text: str = "Artifact must b
     if chain.artifact.stage is None or stage is None or not stage.is_open:
         raise InvalidStateError(text)
     return stage
+
+
+def require_put(chain: Chain, paths: Sequence[str]) -> None:
+    """Ask for the right to put files, for each path when the token is a claim on files alone.
+
+    Raises:
+        PermissionDeniedError: The caller may not put one of them here.
+    """
+    viewer, nodes = chain.viewer, chain.nodes
+    if not viewer.file_scopes:
+        require(may_stage(viewer, nodes, Operation.PUT_FILE))
+    for path in paths if viewer.file_scopes else ():
+        require(may_access_file(viewer, Operation.PUT_FILE, nodes, full_id=chain.artifact.full_id, path=path))
 
 
 def check_placement(stage: Stage, paths: Sequence[str]) -> None:
@@ -57,7 +70,7 @@ def decide_announce(chain: Chain, stage: Stage | None, files: Sequence[Announcem
         InvalidStateError: Nothing is staged.
         InvalidPathError: A path would be a file and a directory at once.
     """
-    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    require_put(chain, [item.path for item in files])
     stage = require_open(chain, stage)
     check_placement(stage, [item.path for item in files])
     announced: dict[str, AnnouncedFile] = {}
@@ -78,7 +91,7 @@ def decide_put(
         InvalidStateError: Nothing is staged.
         InvalidPathError: The path would be a file and a directory at once.
     """
-    require(may_stage(chain.viewer, chain.nodes, Operation.PUT_FILE))
+    require_put(chain, [path])
     stage = require_open(chain, stage)
     check_placement(stage, [path])
     known = stage.files.get(path)

@@ -25,7 +25,10 @@ from projections.catalog.sql import FALSE, TRUE, Binder, Source, both, either
 from projections.catalog.visibility import Visibility
 
 MAX_TERMS: Final = 256
-"""Trigrams that begin with one or two letters and are looked up; with more of them, the letters are everywhere."""
+"""Trigrams that begin with one or two letters and are looked up together."""
+
+MAX_DOCUMENTS: Final = 10_000
+"""Documents that these trigrams may be in; beyond, the letters are everywhere, and walking finds them soon."""
 
 MAX_SELECTS: Final = 100
 """Alternatives of one source; SQLite takes 500 in one statement."""
@@ -201,18 +204,29 @@ class Compiler:
             step = -(-len(trigrams) // MAX_TRIGRAMS)
             expression = " AND ".join(_quoted(trigram) for trigram in trigrams[::step])
         else:
-            terms = self._connection.execute(
-                "SELECT gram FROM main.grams WHERE gram >= ? AND gram < ? LIMIT ?",
-                (text, _after(text), MAX_TERMS + 1),
-            ).fetchall()
-            if len(terms) > MAX_TERMS:
+            terms = self._terms(text)
+            if terms is None:
                 return None
             if not terms:
                 return Source(())
-            expression = " OR ".join(_quoted(term) for (term,) in terms)
+            expression = " OR ".join(_quoted(term) for term in terms)
         return self._select(
             f"SELECT rowid AS doc FROM main.fts WHERE fts MATCH {self._binder.bind(expression)}"  # noqa: S608 - Bound.
         )
+
+    def _terms(self, text: str) -> list[str] | None:
+        """Give the trigrams that begin with one or two letters; None when they are in many documents."""
+        terms: list[str] = []
+        documents = 0
+        for term, count in self._connection.execute(
+            "SELECT term, doc FROM main.trigrams WHERE term >= ? AND term < ?", (text, _after(text))
+        ):
+            terms.append(term)
+            documents += count
+            # Counting costs what is counted, so it stops as soon as the answer is known.
+            if documents > MAX_DOCUMENTS or len(terms) > MAX_TERMS:
+                return None
+        return terms
 
     @staticmethod
     def _select(statement: str) -> Source:

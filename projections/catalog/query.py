@@ -18,7 +18,7 @@ from domain.ids import Position
 from projections.catalog.compiler import Compiler
 from projections.catalog.cursor import After, decode_cursor, encode_cursor
 from projections.catalog.document import decode_state
-from projections.catalog.planner import Found, Planner
+from projections.catalog.planner import FEW, Found, Planner
 from projections.catalog.schema import connect, uri_of
 from projections.catalog.scope import resolve_scope
 from projections.catalog.sql import TRUE, Binder, both
@@ -46,33 +46,43 @@ _logger = structlog.get_logger(__name__)
 
 
 class SqliteCatalog:
-    """The port `Catalog`, answered by SQLite.
+    """The port `Catalog`, answered by SQLite from the file that `use` names.
 
     `counters` names the file of the counters of views and downloads, if there is one yet; they are read as they are.
     """
 
     def __init__(
         self,
-        path: Path,
         epoch: str,
         progress: Progress,
         counters: Callable[[], Path | None] = lambda: None,
         *,
         readers: int = READERS,
         timeout_seconds: float = SEARCH_SECONDS,
+        few: int = FEW,
     ) -> None:
-        self._path = path
+        self._path: Path | None = None
         self._epoch = epoch
         self._progress = progress
         self._counters = counters
         self._timeout_seconds = timeout_seconds
+        self._few = few
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="catalog")
         self._waiting = 0
         self._local = threading.local()
         self._readers: list[_Reader] = []
 
+    @property
+    def progress(self) -> Progress:
+        """How far searches can see; the runner announces it."""
+        return self._progress
+
+    def limit_time(self, seconds: float) -> None:
+        """Let one search take this long from now on."""
+        self._timeout_seconds = seconds
+
     def use(self, path: Path) -> None:
-        """Answer from another file from now on; it holds at least what was announced."""
+        """Answer from this file from now on; it holds at least what was announced."""
         self._path = path
 
     async def search(self, query: CatalogQuery) -> CatalogPage:
@@ -97,30 +107,42 @@ class SqliteCatalog:
 
     async def close(self) -> None:
         """Finish the searches under way and release the file."""
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
-        for reader in self._readers:
-            reader.close()
+        await asyncio.to_thread(self.shut_down)
+
+    def shut_down(self) -> None:
+        """Do the same where there is no event loop."""
+        self._threads.shutdown()
+        while self._readers:
+            self._readers.pop().close()
+
+    def answer(self, query: CatalogQuery) -> CatalogPage:
+        """Answer one page in the calling thread."""
+        return self._search(query, time.monotonic() + self._timeout_seconds)
 
     def _search(self, query: CatalogQuery, deadline: float) -> CatalogPage:
         if time.monotonic() > deadline:
             raise UnavailableError("The search waited too long; try again later.")
         try:
             return self._reader().search(query, deadline)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                _logger.exception("catalog_search_failed")
-                raise UnavailableError("The catalog cannot answer now; try again later.") from error
-            raise UnavailableError("The search takes too long; narrow it down.") from error
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                raise UnavailableError("The search takes too long; narrow it down.") from error
+            if type(error) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
+                raise
+            _logger.exception("catalog_search_failed")
+            raise UnavailableError("The catalog cannot answer now; try again later.") from error
 
     def _reader(self) -> "_Reader":
         """Give this thread's connection, a new one when the file has changed."""
         path, counters = self._path, self._counters()
+        if path is None:
+            raise UnavailableError("The catalog is starting; try again later.")
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None or (reader.path, reader.counters) != (path, counters):
             if reader is not None:
                 self._readers.remove(reader)
                 reader.close()
-            reader = self._local.reader = _Reader(path, counters, self._epoch)
+            reader = self._local.reader = _Reader(path, counters, self._epoch, self._few)
             self._readers.append(reader)
         return reader
 
@@ -128,7 +150,8 @@ class SqliteCatalog:
 class _Reader:
     """One connection, used by one thread."""
 
-    def __init__(self, path: Path, counters: Path | None, epoch: str) -> None:
+    def __init__(self, path: Path, counters: Path | None, epoch: str, few: int) -> None:
+        self._few = few
         self.path = path
         self.counters = counters
         self._epoch = epoch
@@ -176,7 +199,7 @@ class _Reader:
         ]
         # The cheap test of the filter first.
         condition = both(wanted, visibility.condition(query.stage))
-        planner = Planner(self._connection, binder, scope, compiler, condition, sources)
+        planner = Planner(self._connection, binder, scope, compiler, condition, sources, self._few)
         # One more than asked for tells whether there is a next page.
         found = planner.page(order, after, query.offset, query.limit + 1 if query.limit else 0)
         rows = tuple(self._row(one) for one in found[: query.limit])

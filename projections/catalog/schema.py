@@ -13,13 +13,16 @@ BUSY_SECONDS: Final = 5.0
 CACHE_KIBIBYTES: Final = 32_768
 """SQLite's page cache of one connection."""
 
+CHECKPOINT_PAGES: Final = 8_192
+"""Pages (32 MiB) in the write-ahead log before they are copied into the file."""
+
 # `doc` is the position of the creation: the order of creation, and the tie-breaker of every other order.
 # `container` groups what is listed together: the `doc` of the parent, or for artifacts without one the negative id of
 # their workspace. It leads the indexes, so that a page costs the same however much there is elsewhere.
 # Deleted artifacts stay in `documents`, so that nothing brings them back, and leave all that is searched.
 # `leaves.value` keeps the types of JSON: SQLite orders numbers before texts before blobs, which stand for booleans and
-# null. `is_first` marks the value that an artifact is ordered by. `grams` holds all trigrams that ever were in `fts`,
-# to find the trigrams that begin with one or two letters.
+# null. `is_first` marks the value that an artifact is ordered by. `trigrams` shows those of `fts`, to find the ones
+# that begin with one or two letters.
 _SCHEMA: Final = """
 CREATE TABLE meta (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -61,7 +64,7 @@ CREATE TABLE texts (doc INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE VIRTUAL TABLE fts USING fts5 (
     text, content = '', columnsize = 0, detail = none, tokenize = 'trigram case_sensitive 1'
 );
-CREATE TABLE grams (gram TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE VIRTUAL TABLE trigrams USING fts5vocab (fts, row);
 """
 
 
@@ -78,6 +81,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
         raise

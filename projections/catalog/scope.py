@@ -131,7 +131,7 @@ def _many(
         (
             _own_entries("IN (SELECT container FROM temp.scope)"),
             *(
-                f"SELECT d.doc FROM main.documents d WHERE d.is_deleted = 0 AND d.container = {int(one)}"
+                f"SELECT d.doc FROM main.documents d WHERE d.is_deleted = 0 AND d.container = {int(one)}"  # noqa: S608
                 for one in giving
             ),
         )

@@ -21,9 +21,10 @@ from projections.catalog.document import (
     encode_state,
 )
 from projections.catalog.schema import VERSION, connect, create
+from projections.registry import StaleFileError
 
-KNOWN_LIMIT: Final = 200_000
-"""Trigrams remembered as written, so that most need no statement (some 20 MB)."""
+KNOWN_LIMIT: Final = 100_000
+"""Paths, and workspaces, whose numbers are remembered (some 10 MB)."""
 
 _GET: Final = """
 SELECT d.doc, s.state FROM documents d JOIN states s ON s.doc = d.doc WHERE d.artifact_id = ?
@@ -40,10 +41,6 @@ INSERT INTO states VALUES (?1, ?2, ?3) ON CONFLICT (doc) DO UPDATE SET node = ?2
 _DELETE_LEAF: Final = "DELETE FROM leaves WHERE container = ? AND path = ? AND value = ? AND doc = ?"
 _PUT_LEAF: Final = "INSERT INTO leaves VALUES (?, ?, ?, ?, ?, ?)"
 _PUT_GRANT: Final = "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-class StaleFileError(Exception):
-    """A file is damaged, or is of another version or another log: it has to be built anew."""
 
 
 class UnknownParentError(Exception):
@@ -66,7 +63,6 @@ class CatalogFile:
         self._position = position
         self._paths: dict[str, int] = {}
         self._workspaces: dict[str, int] = {}
-        self._known_grams: set[str] = set()
         self._parked = {UUID(bytes=row[0]) for row in connection.execute("SELECT artifact_id FROM parked")}
 
     @classmethod
@@ -88,6 +84,8 @@ class CatalogFile:
             return cls(connection, Position(row[2]))
         except sqlite3.DatabaseError as error:
             connection.close()
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
             raise StaleFileError(f"{path.name} is damaged") from error
         except BaseException:
             connection.close()
@@ -148,7 +146,6 @@ class CatalogFile:
         """Forget what a transaction that was rolled back may have written."""
         self._paths.clear()
         self._workspaces.clear()
-        self._known_grams.clear()
 
     def begin(self) -> sqlite3.Connection:
         """Begin a transaction."""
@@ -169,7 +166,10 @@ class CatalogFile:
             row = self._connection.execute(_GET, (artifact_id.bytes,)).fetchone()
             state = decode_state(row[1]) if row else None
             one = kept[artifact_id] = _Kept(row[0] if row else envelope.position, state, state)
-        one.after = evolve(one.after, event.payload, envelope, artifact_id)
+        after = evolve(one.after, event.payload, envelope, artifact_id)
+        if one.after is None:
+            one.doc = envelope.position
+        one.after = after
 
     def _write(self, doc: int, before: Artifact | None, after: Artifact) -> None:
         document = catalog_document(after)
@@ -258,12 +258,6 @@ class CatalogFile:
             return
         self._connection.execute("INSERT INTO fts (rowid, text) VALUES (?, ?)", (doc, new))
         self._connection.execute("INSERT INTO texts VALUES (?, ?)", (doc, new))
-        grams = set(map("".join, zip(new, new[1:], new[2:], strict=False))) - self._known_grams
-        if grams:
-            if len(self._known_grams) + len(grams) > KNOWN_LIMIT:
-                self._known_grams.clear()
-            self._known_grams |= grams
-            self._connection.executemany("INSERT OR IGNORE INTO grams VALUES (?)", [(gram,) for gram in sorted(grams)])
 
     def _container(self, artifact: Artifact, workspace: int) -> int:
         if artifact.parent_id is None:

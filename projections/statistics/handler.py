@@ -1,42 +1,104 @@
-"""Follows the access log into the counters."""
+"""Follows the access log into a file of counters."""
 
-from collections.abc import Sequence
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
 
+from domain.errors import StorageFullError, UnavailableError
 from domain.events import RecordedEvent
 from domain.ids import Position
+from projections.model import FileStatus, Handler, ReadModel
 from projections.statistics.query import SqliteStatistics
-from projections.statistics.sqlite import SqliteCounters
+from projections.statistics.sqlite import VERSION, CountersFile, CountersReader
 
-NAME = "statistics"
-VERSION = 1
-"""A change of what the tables hold takes a new version, which is built beside the old one."""
+NAME: Final = "statistics"
+LOG: Final = "accesses"
+
+_T = TypeVar("_T")
 
 
 class StatisticsHandler:
-    """Applies batches of the access log to a file of counters, and shows them to the process's own readers."""
+    """Applies batches of the access log to a file, in a thread of its own, and shows them to this process's readers.
 
-    def __init__(self, counters: SqliteCounters, readers: SqliteStatistics | None = None) -> None:
-        self._counters = counters
+    Readers that answer from another file, because this one is being built, ignore them.
+    """
+
+    def __init__(self, path: Path, file: CountersFile, thread: ThreadPoolExecutor, readers: SqliteStatistics) -> None:
+        self._path = path
+        self._file = file
+        self._thread = thread
         self._readers = readers
+
+    @classmethod
+    async def open(cls, path: Path, epoch: str, readers: SqliteStatistics) -> "StatisticsHandler":
+        """Open a file, or make it when it is not there.
+
+        Raises:
+            StaleFileError: The file is damaged, or of another version or log.
+            StorageFullError: The disk is full.
+            UnavailableError: SQLite could not open it.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="statistics-writer")
+        try:
+            return cls(path, await _run(thread, lambda: CountersFile.open(path, epoch)), thread, readers)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
 
     @property
     def position(self) -> Position:
-        """The position of the last event that was applied."""
-        return self._counters.position
+        """The position up to which the file holds the log."""
+        return self._file.position
 
     async def apply(self, events: Sequence[RecordedEvent]) -> None:
-        """Apply events in the order of the log; those that were applied before change nothing.
+        """Apply events in the order of the log, all or none; those that were applied before change nothing.
 
         Raises:
             StorageFullError: The disk is full; nothing was changed.
-            UnavailableError: SQLite refused; nothing was changed.
+            UnavailableError: The file cannot be written now, or the append of these events does not end.
         """
-        if self._readers is None:
-            await self._counters.apply(events)
-            return
         try:
-            await self._readers.publish(await self._counters.apply(events))
+            applied = await _run(self._thread, lambda: self._file.apply(events))
+            await self._readers.publish(self._path, applied)
         except BaseException:
-            # The file may hold the batch, whose new counts nobody will publish again.
+            # The file may hold the batch, and nobody will publish its counts again.
             self._readers.forget()
             raise
+
+    async def park(self, event: RecordedEvent, error: str) -> None:
+        """Pass over an event that cannot be applied."""
+        await _run(self._thread, lambda: self._file.park(event, error))
+
+    async def close(self) -> None:
+        """Finish what is under way and release the file."""
+        await _run(self._thread, self._file.close)
+        self._thread.shutdown()
+
+
+def statistics_model(epoch: str, readers: SqliteStatistics) -> ReadModel:
+    """Describe the counters to the runner."""
+
+    async def open_file(path: Path) -> Handler:
+        return await StatisticsHandler.open(path, epoch, readers)
+
+    return ReadModel(name=NAME, log=LOG, version=VERSION, open=open_file, serve=readers.serve, inspect=_inspect)
+
+
+def _inspect(path: Path) -> FileStatus:
+    reader = CountersReader(path)
+    try:
+        return FileStatus(position=reader.position(), parked=reader.parked())
+    finally:
+        reader.close()
+
+
+async def _run(thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StorageFullError("The disk is full; the counters could not be stored.") from error
+        raise UnavailableError("The counters cannot be written now.") from error

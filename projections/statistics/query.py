@@ -1,14 +1,17 @@
 """Answers counters: what the file holds, plus what this process has recorded since."""
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from uuid import UUID
 
 from domain.access import Counts
 from domain.errors import UnavailableError
 from domain.ids import Position
+from projections.position import Progress
 from projections.statistics.recent import RecentTails
-from projections.statistics.sqlite import Applied, SqliteCounters
+from projections.statistics.sqlite import Applied, CountersReader, Read
 
 CACHE_LIMIT = 100_000
 """Artifacts whose counters are kept in memory (some 40 MB)."""
@@ -46,25 +49,27 @@ class SqliteStatistics:
     """Answers from memory where it can, else by point reads of the file.
 
     One object per process, used from its event loop alone. `publish` must see all batches that the process applies.
-    `recorded_before` is the position of the log at the start: what lies before it is not among the recent accesses,
-    so the first answer waits until the file holds it.
+    The first answer waits until the file holds what was recorded before the process started.
     """
 
     def __init__(
         self,
-        counters: SqliteCounters,
         recent: RecentTails,
+        progress: Progress,
         *,
-        recorded_before: Position,
         cache_limit: int = CACHE_LIMIT,
         catch_up_seconds: float = CATCH_UP_SECONDS,
     ) -> None:
-        self._counters = counters
         self._recent = recent
+        self._progress = progress
+        self._reader: CountersReader | None = None
+        self._path: Path | None = None
+        self._is_served = asyncio.Event()
+        self._published = Position(0)
         self._cache: dict[UUID, _Cached] = {}
         self._cache_limit = cache_limit
         self._catch_up_seconds = catch_up_seconds
-        self._recorded_before = recorded_before
+        self._has_caught_up = False
 
     async def counts(self, artifact_ids: Sequence[UUID]) -> Mapping[UUID, Counts]:
         """Give the counters of these artifacts; those never accessed have zeros.
@@ -72,7 +77,7 @@ class SqliteStatistics:
         Raises:
             UnavailableError: The counters did not catch up with the log after a start, or the file does not answer.
         """
-        if self._recorded_before:
+        if not self._has_caught_up:
             await self._catch_up()
         answer: dict[UUID, Counts] = {}
         missing: list[UUID] = []
@@ -88,19 +93,21 @@ class SqliteStatistics:
             answer.update(await self._read(missing[start : start + READ_LIMIT]))
         return answer
 
-    async def publish(self, applied: Applied) -> None:
-        """Show the new counts of a batch that is in the file now.
+    async def publish(self, path: Path, applied: Applied) -> None:
+        """Show the new counts of a batch that is in a file now, if answers come from that file.
 
         Raises:
             UnavailableError: An append of this process, whose accesses the batch may hold, does not end.
         """
+        if path != self._path:
+            return
         if not self._recent.is_settled(applied.position):
             await self._recent.settled()
+        self._published = applied.position
         for artifact_id, counts in applied.counts.items():
             cached = self._cache.get(artifact_id)
             if cached is not None:
-                if cached.position < applied.position:
-                    cached.counts, cached.position = counts, applied.position
+                cached.counts, cached.position = counts, applied.position
                 if artifact_id in applied.resets:
                     cached.reset_position = max(cached.reset_position, applied.resets[artifact_id])
             self._recent.tail(artifact_id, applied.position)
@@ -109,21 +116,42 @@ class SqliteStatistics:
         """Forget what is in memory and can be read from the file."""
         self._cache.clear()
 
-    def use(self, counters: SqliteCounters) -> None:
-        """Answer from another file from now on: one that was rebuilt and has caught up, while no batch is applied.
+    def serve(self, path: Path) -> None:
+        """Answer from a file from now on.
 
         Raises:
-            ValueError: It is behind the file in use, so that accesses of this process would be missing.
+            ValueError: It is behind what was shown from the file before, so that accesses would be missing.
+            sqlite3.Error: It cannot be read.
         """
-        if counters.position < self._counters.position:
-            raise ValueError(f"Counters at {counters.position} cannot follow those at {self._counters.position}")
-        self._counters = counters
+        reader = CountersReader(path)
+        try:
+            position = reader.position()
+            if position < self._published:
+                raise ValueError(f"Counters at {position} cannot follow those at {self._published}")
+        except BaseException:
+            reader.close()
+            raise
+        self.close()
+        self._reader, self._path = reader, path
+        self._is_served.set()
         self._cache.clear()
 
+    def close(self) -> None:
+        """Release the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
     async def _catch_up(self) -> None:
-        if not await self._counters.wait_until(self._recorded_before, self._catch_up_seconds):
+        """Wait until a file is served that holds what was recorded before the process started."""
+        try:
+            async with asyncio.timeout(self._catch_up_seconds):
+                await self._is_served.wait()
+        except TimeoutError:
+            raise UnavailableError("The counters are not there yet; try again later.") from None
+        if not await self._progress.wait_until(self._recent.recorded_before, self._catch_up_seconds):
             raise UnavailableError("The counters are catching up; try again later.")
-        self._recorded_before = Position(0)
+        self._has_caught_up = True
 
     def _show(self, artifact_id: UUID, cached: _Cached) -> Counts:
         counts, reset_position = cached.counts, cached.reset_position
@@ -149,7 +177,7 @@ class SqliteStatistics:
     async def _read(self, artifact_ids: list[UUID]) -> dict[UUID, Counts]:
         """Answer from the file."""
         for _ in range(READ_ATTEMPTS):
-            read = self._counters.read(artifact_ids)
+            read = self._read_file(artifact_ids)
             # From here on to the answer nothing else runs, so nothing is counted twice or forgotten.
             if self._recent.is_settled(read.position):
                 return {
@@ -162,3 +190,11 @@ class SqliteStatistics:
                 }
             await self._recent.settled()
         raise UnavailableError("The counters do not answer; try again later.")
+
+    def _read_file(self, artifact_ids: list[UUID]) -> Read:
+        if self._reader is None:
+            raise UnavailableError("The counters are closed.")
+        try:
+            return self._reader.read(artifact_ids)
+        except sqlite3.OperationalError as error:
+            raise UnavailableError("The counters cannot be read now; try again later.") from error

@@ -18,6 +18,7 @@ SETTLE_SECONDS = 5.0
 """How long a reader lets an append end."""
 
 _NOTHING = CountChange()
+_START = Position(0)
 _logger = structlog.get_logger(__name__)
 
 
@@ -63,14 +64,18 @@ class Tail:
 
 
 class RecentTails:
-    """Keeps recent accesses by artifact. Used from the event loop alone; each call is one step."""
+    """Keeps recent accesses by artifact. Used from the event loop alone; each call is one step.
 
-    def __init__(self, limit: int = RECENT_LIMIT) -> None:
+    `recorded_before` is the position of the access log at the start of the process: no recent access lies before it.
+    """
+
+    def __init__(self, recorded_before: Position = _START, limit: int = RECENT_LIMIT) -> None:
+        self.recorded_before = recorded_before
         self._tails: dict[UUID, Tail] = {}
         self._limit = limit
         self._count = 0
         self._is_full = False
-        self._confirmed = Position(0)
+        self._confirmed = recorded_before
         self._is_settled = asyncio.Event()
         self._is_settled.set()
 
@@ -118,9 +123,8 @@ class RecentTails:
         tail = self._tails[access.artifact_id]
         tail.accesses.remove(access)
         self._count -= 1
-        if tail.reset_position:
-            tail.add_up()
-        elif access.is_visible:
+        if access.is_visible:
+            # What is not in the log yet comes after all that is, any reset included.
             tail.subtract(access.change)
         if not tail.accesses:
             del self._tails[access.artifact_id]

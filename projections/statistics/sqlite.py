@@ -1,52 +1,55 @@
-"""The counters in a SQLite file of their own, together with the position up to which they hold the access log."""
+"""The counters in a SQLite file, together with the position up to which they hold the access log."""
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from domain.access import CountChange, Counts, change_of
-from domain.errors import StorageFullError, UnavailableError
 from domain.events import RecordedEvent
 from domain.ids import Position
+from projections.registry import StaleFileError
 
-WRITER_BUSY_SECONDS = 5.0
+VERSION: Final = 1
+"""A change of what the tables hold takes a new version, which is built beside the old one."""
+
+WRITER_BUSY_SECONDS: Final = 5.0
 """How long a batch waits for another process that writes to the file."""
 
-READER_BUSY_SECONDS = 0.25
+READER_BUSY_SECONDS: Final = 0.25
 """How long a read, which is in the event loop, waits; it must only while another process recovers the file."""
 
-CACHE_KIBIBYTES = 8_192
-"""SQLite's page cache: some 200,000 artifacts."""
+CACHE_KIBIBYTES: Final = 8_192
+"""SQLite's page cache of a reader: some 200,000 artifacts."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS counters (
-    artifact_id BLOB PRIMARY KEY, views INTEGER NOT NULL, downloads_milli INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS position (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), value INTEGER NOT NULL
-) STRICT;
-INSERT OR IGNORE INTO position VALUES (1, 0);
-"""
-_ADD = """
+_CREATE: Final = (
+    """
+    CREATE TABLE counters (
+        artifact_id BLOB PRIMARY KEY, views INTEGER NOT NULL, downloads_milli INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE TABLE parked (position INTEGER PRIMARY KEY, type TEXT NOT NULL, error TEXT NOT NULL) STRICT",
+    "CREATE TABLE meta (version INTEGER NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL) STRICT",
+)
+_INSERT_META: Final = "INSERT INTO meta VALUES (?, ?, 0)"
+_GET_META: Final = "SELECT version, epoch, position FROM meta"
+_SET_POSITION: Final = "UPDATE meta SET position = ?"
+_ADD: Final = """
 INSERT INTO counters VALUES (?1, ?2, ?3) ON CONFLICT (artifact_id) DO UPDATE SET
     views = iif(?4, 0, views) + ?2, downloads_milli = iif(?4, 0, downloads_milli) + ?3
 RETURNING views, downloads_milli
 """
-_GET = "SELECT views, downloads_milli FROM counters WHERE artifact_id = ?1"
-_GET_POSITION = "SELECT value FROM position"
-_SET_POSITION = "UPDATE position SET value = ?1"
-
-_T = TypeVar("_T")
+_GET: Final = "SELECT views, downloads_milli FROM counters WHERE artifact_id = ?"
+_PARK: Final = "INSERT OR IGNORE INTO parked VALUES (?, ?, ?)"
+_COUNT_PARKED: Final = "SELECT count(*) FROM parked"
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """A batch is in the file: the new counts of those it changed, and where it reset which of them."""
+    """A batch is in the file: the new counts of those it changed, and where it last reset which of them."""
 
     position: Position
     counts: Mapping[UUID, Counts]
@@ -60,127 +63,60 @@ class Read(msgspec.Struct, frozen=True):
     counts: Mapping[UUID, Counts]
 
 
-class SqliteCounters:
-    """One file of counters. A thread of its own writes; point reads happen in the event loop, on a snapshot.
+class CountersFile:
+    """One file, of one version and one epoch of the log. Written by one thread at a time.
 
-    The file can be thrown away at any time, so it is synced only at checkpoints: after a power cut it is an earlier
-    state with an earlier position, from which the log continues.
+    It can be thrown away at any time, so it is synced only at checkpoints: after a power cut it is an earlier state
+    with an earlier position, from which the log continues.
     """
 
-    def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._thread = thread
-        self._position = _position(reader)
-        self._is_ahead: list[tuple[Position, asyncio.Future[None]]] = []
+    def __init__(self, connection: sqlite3.Connection, position: Position) -> None:
+        self._connection = connection
+        self._position = position
 
     @classmethod
-    async def open(cls, path: Path) -> "SqliteCounters":
-        """Open a file, or make it with no counters at position 0.
+    def open(cls, path: Path, epoch: str) -> "CountersFile":
+        """Open a file, or make it when it is not there.
 
         Raises:
-            StorageFullError: The disk is full.
-            UnavailableError: SQLite could not open the file.
+            StaleFileError: The file is damaged, or of another version or log.
+            sqlite3.OperationalError: SQLite could not open it.
         """
-        thread = ThreadPoolExecutor(1, thread_name_prefix="statistics")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=WRITER_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            writer, reader = await _run(thread, lambda: (_open_writer(path), _open_reader(path)))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if connection.execute("PRAGMA schema_version").fetchone() == (0,):
+                with _transaction(connection):
+                    for statement in _CREATE:
+                        connection.execute(statement)
+                    connection.execute(_INSERT_META, (VERSION, epoch))
+            row = connection.execute(_GET_META).fetchone()
+            if row is None or row[:2] != (VERSION, epoch):
+                raise StaleFileError(f"{path.name} is of another version or another log")
+            return cls(connection, Position(row[2]))
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            raise StaleFileError(f"{path.name} is damaged") from error
         except BaseException:
-            thread.shutdown(wait=False)
+            connection.close()
             raise
-        return cls(writer, reader, thread)
 
     @property
     def position(self) -> Position:
-        """The position up to which the counters hold the log."""
+        """The position up to which the file holds the log."""
         return self._position
 
-    async def apply(self, events: Sequence[RecordedEvent]) -> Applied:
+    def apply(self, events: Sequence[RecordedEvent]) -> Applied:
         """Apply events in the order of the log, in one transaction with their position.
 
-        Events up to the position that the file has are skipped, so a batch that runs twice counts once.
-
-        Raises:
-            StorageFullError: The disk is full; nothing was changed.
-            UnavailableError: SQLite refused; nothing was changed.
+        Events up to the position of the file are skipped, so a batch that runs twice counts once. An exception leaves
+        the file as it was.
         """
-        applied = await _run(self._thread, lambda: _apply(self._writer, events))
-        self._position = applied.position
-        waiting = self._is_ahead
-        self._is_ahead = [(position, future) for position, future in waiting if position > applied.position]
-        for position, future in waiting:
-            if position <= applied.position and not future.done():
-                future.set_result(None)
-        return applied
-
-    def read(self, artifact_ids: Sequence[UUID]) -> Read:
-        """Read the counts of these artifacts, all as of one position; about 3 microseconds each.
-
-        Raises:
-            UnavailableError: SQLite refused.
-        """
-        return _translated(lambda: _read(self._reader, artifact_ids))
-
-    async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
-        """Wait until the counters hold all events up to a position; False when the time is over."""
-        if self._position >= position:
-            return True
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._is_ahead.append((position, future))
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await future
-        except TimeoutError:
-            self._is_ahead.remove((position, future))
-            return False
-        return True
-
-    async def close(self) -> None:
-        """Finish what is under way and release the file."""
-        await _run(self._thread, self._writer.close)
-        self._thread.shutdown()
-        self._reader.close()
-
-
-async def _run(thread: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
-    return await asyncio.get_running_loop().run_in_executor(thread, lambda: _translated(call))
-
-
-def _translated(call: Callable[[], _T]) -> _T:
-    try:
-        return call()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise StorageFullError("The disk is full; the counters could not be stored.") from error
-        raise UnavailableError("The counters are not available; try again later.") from error
-
-
-def _open_writer(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=WRITER_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.executescript(_SCHEMA)
-    return connection
-
-
-def _open_reader(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=READER_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-    connection.execute("PRAGMA query_only = ON")
-    return connection
-
-
-def _position(connection: sqlite3.Connection) -> Position:
-    (value,) = connection.execute(_GET_POSITION).fetchone()
-    return Position(value)
-
-
-def _apply(connection: sqlite3.Connection, events: Sequence[RecordedEvent]) -> Applied:
-    # A transaction that failed half-way is rolled back by the connection's context manager.
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:
-        position = _position(connection)
+        position = self._position
         changes: dict[UUID, CountChange] = {}
         resets: dict[UUID, Position] = {}
         for recorded in events:
@@ -194,20 +130,72 @@ def _apply(connection: sqlite3.Connection, events: Sequence[RecordedEvent]) -> A
                 if change.is_reset:
                     resets[artifact_id] = position
         counts: dict[UUID, Counts] = {}
-        for artifact_id, change in changes.items():
-            row = connection.execute(_ADD, (artifact_id.bytes, *change)).fetchone()
-            counts[artifact_id] = Counts(*row)
-        connection.execute(_SET_POSITION, (position,))
-    return Applied(position, counts, resets)
+        if position > self._position:
+            with _transaction(self._connection):
+                for artifact_id, change in changes.items():
+                    row = self._connection.execute(_ADD, (artifact_id.bytes, *change)).fetchone()
+                    counts[artifact_id] = Counts(*row)
+                self._connection.execute(_SET_POSITION, (position,))
+            self._position = position
+        return Applied(position, counts, resets)
+
+    def park(self, event: RecordedEvent, error: str) -> None:
+        """Pass over an event that cannot be applied, and keep note of it."""
+        envelope = event.envelope
+        if envelope.position <= self._position:
+            return
+        with _transaction(self._connection):
+            self._connection.execute(_PARK, (envelope.position, envelope.type, error))
+            self._connection.execute(_SET_POSITION, (envelope.position,))
+        self._position = envelope.position
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
 
 
-def _read(connection: sqlite3.Connection, artifact_ids: Sequence[UUID]) -> Read:
-    connection.execute("BEGIN")
-    with connection:
-        position = _position(connection)
+class CountersReader:
+    """Reads counters, in the event loop: point reads take about 3 microseconds each."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", READER_BUSY_SECONDS, uri=True)
+        self._connection.isolation_level = None
+        self._connection.execute("PRAGMA query_only = ON")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+
+    def read(self, artifact_ids: Sequence[UUID]) -> Read:
+        """Read the counts of these artifacts, all as of one position."""
         counts: dict[UUID, Counts] = {}
-        for artifact_id in artifact_ids:
-            row = connection.execute(_GET, (artifact_id.bytes,)).fetchone()
-            if row is not None:
-                counts[artifact_id] = Counts(*row)
-    return Read(position, counts)
+        with _transaction(self._connection, "BEGIN"):
+            position = self.position()
+            for artifact_id in artifact_ids:
+                row = self._connection.execute(_GET, (artifact_id.bytes,)).fetchone()
+                if row is not None:
+                    counts[artifact_id] = Counts(*row)
+        return Read(position, counts)
+
+    def position(self) -> Position:
+        """Give the position up to which the file holds the log."""
+        row = self._connection.execute(_GET_META).fetchone()
+        return Position(row[2])
+
+    def parked(self) -> int:
+        """Count the events that could not be applied."""
+        (count,) = self._connection.execute(_COUNT_PARKED).fetchone()
+        return int(count)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    # The first error ends the block, and COMMIT fails when SQLite has rolled back by itself.
+    try:
+        connection.execute(begin)
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise

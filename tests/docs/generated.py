@@ -61,8 +61,11 @@ def errors() -> str:
     from api.http.problems import status_of
     from domain.errors import ArtifactManagerError
 
+    for package in ("domain", "application", "projections", "adapters"):
+        _import_all(package)
+    # Made without arguments of its own, because only the kind of an error decides its status.
     rows = [
-        [f"`{kind.code}`", str(status_of(kind(""))), f"`{kind.type_name}`", _summary(kind)]
+        [f"`{kind.code}`", str(status_of(kind.__new__(kind))), f"`{kind.type_name}`", _summary(kind)]
         for kind in _subclasses(ArtifactManagerError)
         if kind is not ArtifactManagerError
     ]
@@ -71,11 +74,9 @@ def errors() -> str:
 
 def events() -> str:
     """Write one table of all event types."""
-    import domain
     from domain.events import registered_types
 
-    for module in pkgutil.walk_packages(domain.__path__, "domain."):
-        importlib.import_module(module.name)
+    _import_all("domain")
     rows = []
     for wire_name, kind in sorted(registered_types().items()):
         fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(kind))
@@ -149,6 +150,12 @@ def _type_text(hint: Any) -> str:
             inner = [argument for argument in arguments if argument is not Ellipsis]
             return f"list of {_type_text(inner[0])}" if inner else "list"
     return "object"
+
+
+def _import_all(package: str) -> None:
+    """Import all modules of a package, so that everything that registers itself has done so."""
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        importlib.import_module(module.name)
 
 
 def _subclasses(root: Any) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.generated import ROOT, pages
 from tests.docs.snippets import Snippet, SnippetError, find_snippets
-from tests.support.server import RunningServer, running_server
+from tests.support.server import Server
 from tests.support.tools import need
 
 BLOCK_SECONDS = 60
@@ -19,14 +19,14 @@ PAGES = [page for page in pages() if any(snippet.reason is None for snippet in f
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("documentation")) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("documentation") / "data") as running:
         yield running
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_of_a_page_run_in_order(
-    page: Path, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snippets = [snippet for snippet in find_snippets(page) if snippet.reason is None]
     if any(snippet.language == "bash" for snippet in snippets):

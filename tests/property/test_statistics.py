@@ -15,7 +15,6 @@ from domain.access import ArtifactViewed, Counts, FilesDownloaded, StatsReset
 from domain.errors import StorageFullError
 from domain.ids import Position
 from projections.statistics.handler import StatisticsHandler
-from projections.statistics.sqlite import SqliteCounters
 from tests.support.accesses import Process
 from tests.support.memory_event_log import MemoryEventLog
 
@@ -116,8 +115,8 @@ class Machine:
             return
         events = await self.log.read(self.process.handler.position, limit)
         self.applying = asyncio.create_task(self.process.handler.apply(events))
-        if not self.log.in_flight:
-            await self.applying
+        while not self.applying.done() and not self.log.in_flight:
+            await asyncio.wait([self.applying], timeout=0.001)
 
     async def read(self, artifact: UUID) -> None:
         reading = asyncio.create_task(self.process.statistics.counts(ARTIFACTS))
@@ -133,13 +132,12 @@ class Machine:
         await self.process.project()
         self.files += 1
         path = self.directory / f"{self.files}.db"
-        counters = await SqliteCounters.open(path)
-        builder = StatisticsHandler(counters)
+        builder = await StatisticsHandler.open(path, self.log.epoch(), self.process.statistics)
         while events := await self.log.read(builder.position, 5):
             await builder.apply(events)
-        self.process.statistics.use(counters)
-        old, self.process.counters = self.process.counters, counters
-        self.process.handler = StatisticsHandler(counters, self.process.statistics)
+        await builder.close()
+        old = self.process.handler
+        await self.process.follow_into(path)
         await old.close()
         self.path, self.shown = path, {}
 
@@ -151,7 +149,8 @@ class Machine:
         await asyncio.gather(*self.waiting, return_exceptions=True)
         if self.applying is not None:
             await self.applying
-        await self.process.counters.close()
+        await self.process.handler.close()
+        self.process.statistics.close()
         self.log.faults, self.waiting, self.applying = [], [], None
         await self.start()
 

@@ -8,10 +8,11 @@ from application.ports.event_log import EventLog
 from domain.access import AccessedFile, AccessKind, Counts
 from domain.actor import Actor
 from domain.ids import Position
+from projections.model import Handler
+from projections.position import Progress
 from projections.statistics.handler import StatisticsHandler
 from projections.statistics.query import SqliteStatistics
 from projections.statistics.recent import RecentTails
-from projections.statistics.sqlite import SqliteCounters
 
 ALICE = Actor(user_id="alice")
 BOT = Actor(user_id="bot", on_behalf_of="alice", is_generated=True)
@@ -44,25 +45,32 @@ class RandomIds:
 class Process:
     """One process: a recorder, the projection and its readers, on a log and a file that outlive it."""
 
-    def __init__(self, log: EventLog, counters: SqliteCounters, start: Position, cache_limit: int) -> None:
+    def __init__(self, log: EventLog, start: Position, cache_limit: int) -> None:
         self.log = log
-        self.counters = counters
         self.clock = SetClock()
-        self.recent = RecentTails()
+        self.recent = RecentTails(recorded_before=start)
         self.recorder = AccessRecorder(log, self.clock, RandomIds(), self.recent, view_delay_seconds=0.001)
-        self.statistics = SqliteStatistics(
-            counters, self.recent, recorded_before=start, cache_limit=cache_limit, catch_up_seconds=0.05
-        )
-        self.handler = StatisticsHandler(counters, self.statistics)
+        self.progress = Progress()
+        self.statistics = SqliteStatistics(self.recent, self.progress, cache_limit=cache_limit, catch_up_seconds=0.5)
+        self.handler: Handler
 
     @classmethod
     async def start(cls, log: EventLog, path: Path, *, cache_limit: int = 1_000) -> "Process":
-        return cls(log, await SqliteCounters.open(path), await log.position(), cache_limit)
+        process = cls(log, await log.position(), cache_limit)
+        await process.follow_into(path)
+        return process
+
+    async def follow_into(self, path: Path) -> None:
+        """Follow the log into another file from now on, and answer from it."""
+        self.handler = await StatisticsHandler.open(path, self.log.epoch(), self.statistics)
+        self.statistics.serve(path)
+        self.progress.announce(self.handler.position)
 
     async def project(self, limit: int = 1_000) -> None:
         """Run the projection until it has reached the end of the log."""
         while events := await self.log.read(self.handler.position, limit):
             await self.handler.apply(events)
+            self.progress.announce(self.handler.position)
 
     async def view(self, artifact_id: UUID, *, is_counted: bool = True, actor: Actor = ALICE) -> None:
         await self.recorder.record_view(
@@ -98,4 +106,5 @@ class Process:
 
     async def stop(self) -> None:
         await self.recorder.close()
-        await self.counters.close()
+        await self.handler.close()
+        self.statistics.close()

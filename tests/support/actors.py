@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain.actor import ANONYMOUS, Actor, WorkspaceRight
 from domain.permissions import Node, Viewer, viewer_of
 from domain.workspace import Workspace, WorkspaceDetails, user_workspace
@@ -82,6 +84,7 @@ def viewers() -> dict[str, Viewer]:
         "member, admin": login("adele"),
         "owner": login("olivia"),
         "owner, read-only token": agent_of("olivia", WorkspaceRight.READ),
+        "owner, own read-only token": replace(login("olivia"), is_read_only=True),
         "role admin": role_admin(),
     }
     return {kind: viewer_of(actor, TEAM, state) for kind, actor in actors.items()}

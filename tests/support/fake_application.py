@@ -1,10 +1,11 @@
 """A small application in memory, so that the HTTP side can be tested alone: it answers what it was asked."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -21,7 +22,6 @@ from domain.permissions import Operation
 from domain.stage.events import StoredFile
 
 MODIFIED_AT = 1_700_000_000_123_456
-CHUNK = 7
 
 
 @dataclass
@@ -31,6 +31,7 @@ class FakeFile:
     content_type: str = "text/plain"
     modified_at: int = MODIFIED_AT
     promised_bytes: int | None = None
+    chunk: int = 7
     records: list[tuple[AccessKind, bool]] = field(default_factory=list)
 
     @property
@@ -43,8 +44,8 @@ class FakeFile:
 
     async def stream(self, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         end = len(self.data) if length is None else start + length
-        for offset in range(start, min(end, len(self.data)), CHUNK):
-            yield self.data[offset : min(offset + CHUNK, end)]
+        for offset in range(start, min(end, len(self.data)), self.chunk):
+            yield self.data[offset : min(offset + self.chunk, end)]
 
     async def record(self, context: CallContext, kind: AccessKind, *, is_counted: bool) -> None:
         self.records.append((kind, is_counted))
@@ -77,36 +78,42 @@ class FakeFiles:
         chunks: AsyncIterator[bytes],
         *,
         size_bytes: int | None,
-        download_weight: float,
+        download_weight: float | None,
     ) -> StoredFile:
         data = await self._read(chunks)
         self.uploads.append({"id": artifact_id, "path": path, "size": size_bytes, "weight": download_weight})
         return self._store(path, data)
 
-    async def open_signed(self, key: str, query: str, method: str) -> FakeFile:
+    async def open_signed(self, key: str, query: Mapping[str, str]) -> FakeFile:
         self._check(query)
         return self.files[key]
 
     async def receive_signed(
-        self, key: str, query: str, chunks: AsyncIterator[bytes], *, size_bytes: int | None, correlation_id: str
+        self,
+        key: str,
+        query: Mapping[str, str],
+        chunks: AsyncIterator[bytes],
+        *,
+        size_bytes: int | None,
+        correlation_id: str,
     ) -> StoredFile:
         self._check(query)
         return self._store(key, await self._read(chunks))
 
     async def _read(self, chunks: AsyncIterator[bytes]) -> bytes:
-        data = b""
+        data = bytearray()
         async for chunk in chunks:
             data += chunk
             if len(data) > self.most_bytes:
                 raise errors.TooLargeError(f"The file is larger than {self.most_bytes} bytes")
-        return data
+        return bytes(data)
 
-    def _check(self, query: str) -> None:
-        if parse_qs(query).get("signature") != ["good"]:
+    def _check(self, query: Mapping[str, str]) -> None:
+        if query.get("signature") != "good":
             raise errors.PermissionDeniedError("The signature of the URL does not match")
 
     def _store(self, path: str, data: bytes) -> StoredFile:
-        self.files[path] = FakeFile(path, data)
+        self.files[path] = FakeFile(path, data, chunk=65536)
         return StoredFile(key="k", size_bytes=len(data), etag=self.files[path].etag, modified_at=MODIFIED_AT)
 
 
@@ -155,6 +162,13 @@ async def _fail(application: "FakeApplication", context: CallContext, given: Fai
     raise kind(given.detail) if kind else RuntimeError(f"secret of {given.detail}")
 
 
+async def _wait(application: "FakeApplication", context: CallContext, given: Any) -> Reply:
+    """Answer when the test says so; the permission is decided by the test."""
+    application.arrived.release()
+    await application.release.wait()
+    return Reply(None)
+
+
 async def _echo(application: "FakeApplication", context: CallContext, given: Echo) -> Reply:
     """Answer the value; the permission is decided by the test."""
     return Reply(given.value)
@@ -178,9 +192,10 @@ METHODS: Mapping[str, Method] = {
         _method("edit", parameters.Edit, _change, operation=Operation.EDIT, changes_state=True),
         _method("fail", Fail, _fail, changes_state=True),
         _method("echo", Echo, _echo),
+        _method("wait", Echo, _wait),
     )
 }
-WORKSPACE_METHODS: Mapping[str, Method] = {"echo": _method("echo", Echo, _echo)}
+WORKSPACE_METHODS: Mapping[str, Method] = {"echo": METHODS["echo"], "wait": METHODS["wait"]}
 
 ALICE = Actor(
     user_id="alice",
@@ -205,6 +220,8 @@ class FakeApplication:
     settings: Settings = field(default_factory=Settings)
     files: FakeFiles = field(default_factory=FakeFiles)
     is_ready: bool = True
+    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def readiness(self) -> Readiness:
         return Readiness(is_ready=self.is_ready, detail={"projections": {"catalog": {"lag": 0}}})

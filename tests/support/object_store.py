@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from application.ports.object_store import StoredObject
 from domain.errors import InvalidArgumentError, NotFoundError, TooLargeError
@@ -64,7 +64,7 @@ class MemoryObjectStore:
             raise NotFoundError("There is no such object.")
         return self._objects[key][1][start : None if length is None else start + length]
 
-    async def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         data = await self.get(key, start=start, length=length)
         for offset in range(0, len(data), CHUNK_BYTES):
             yield data[offset : offset + CHUNK_BYTES]

@@ -4,10 +4,12 @@ from uuid import UUID
 
 import pytest
 from immutables import Map
+from msgspec.structs import replace
 
 from domain.actor import ANONYMOUS, Actor, FileScope, WorkspaceRight
 from domain.errors import PermissionDeniedError
 from domain.permissions import (
+    ChainVerdict,
     Node,
     Operation,
     Viewer,
@@ -192,6 +194,12 @@ class TestMovesAndGrants:
         inside = [node({"uma": "r"}), node({"uma": "rw"}, number=2), *trap]
         assert may_set_parent(UMA, inside, [node({"uma": "rw"}, number=4), *trap])
 
+    def test_what_anonymous_callers_made_cannot_be_moved_to_where_one_has_more(self) -> None:
+        made = node({"uma": "r"}, takes_parent_level=True)
+        chain = [made, node({"uma": ["detach"]}, number=2)]
+        assert not may_set_parent(UMA, chain, [node({"uma": "*"}, number=3)])
+        assert may_set_parent(UMA, [node({"uma": "r"}), chain[1]], [node({"uma": "*"}, number=3)])
+
     def test_the_top_level_is_the_workspaces(self) -> None:
         member = viewer_of(login("walt"), TEAM, team(members={"walt": "read_write"}))
         assert may_set_parent(member, [node({"walt": "r"}), node({"walt": "rw"}, number=2)], [])
@@ -358,3 +366,30 @@ def test_an_index_keeps_what_lists_need_of_an_entry() -> None:
         "carl": (False, True, False),
         "dora": (False, False, False),
     }
+
+
+class TestHalves:
+    MEMBERS = team(members={"reba": "read", "walt": "read_write"})
+
+    def verdict(self, name: str, *chain: Node, is_read_only: bool = False) -> ChainVerdict:
+        return chain_verdict(viewer_of(replace(login(name), is_read_only=is_read_only), TEAM, self.MEMBERS), chain)
+
+    def test_the_workspace_is_asked_at_the_top_level_only(self) -> None:
+        assert self.verdict("reba") == ChainVerdict(inherits_list=True)
+        assert self.verdict("walt") == ChainVerdict(inherits_list=True, inherits_edit=True, passes_edit=True)
+        assert self.verdict("walt", is_read_only=True) == ChainVerdict(inherits_list=True)
+        assert self.verdict("uma") == ChainVerdict()
+        assert self.verdict("walt", node()) == ChainVerdict()
+
+    def test_an_owner_sees_all_and_with_a_read_token_all_that_is_committed(self) -> None:
+        for chain in ((), (node({"olivia": "n"}),)):
+            assert self.verdict("olivia", *chain) == ChainVerdict(sees_all_committed=True, sees_all_staged=True)
+            assert self.verdict("olivia", *chain, is_read_only=True) == ChainVerdict(sees_all_committed=True)
+
+    def test_what_a_collection_gives_its_children(self) -> None:
+        assert self.verdict("uma", node({"@": "l"})) == ChainVerdict(inherits_list=True)
+        assert self.verdict("uma", node({"uma": ["edit"]})) == ChainVerdict(passes_edit=True)
+        reviewer = ChainVerdict(inherits_list=True, passes_edit=True, is_reviewer=True)
+        assert self.verdict("uma", node({"uma": "rw"})) == reviewer
+        assert self.verdict("uma", node({"uma": "rw"}, inherit_writes=True)) == replace(reviewer, inherits_edit=True)
+        assert self.verdict("uma", node({"uma": "n"}), node({"uma": "rw"}, inherit_writes=True)) == ChainVerdict()

@@ -75,6 +75,7 @@ CALLERS: Mapping[str, Facts] = {
     "owner, read-only token": Facts(
         ("olivia", "team-lab/@", "team-lab/*", *OUTSIDER), workspace="reads", reads_only=True
     ),
+    "owner, own read-only token": Facts(("olivia", *OUTSIDER), is_admin=True, reads_only=True),
     "role admin": Facts(OUTSIDER, is_admin=True),
 }
 
@@ -99,7 +100,7 @@ def _ask(caller: Facts, operation: str, chain: list[Node], *, reaches: bool, ask
         if is_granted and (operation in READS or reaches or here.inherit_writes):
             return True
     if above:
-        passes = reaches and here.takes_parent_level
+        passes = (reaches or here.inherit_writes) and here.takes_parent_level
         return _ask(caller, operation, above, reaches=passes, asks_workspace=False)
     if not asks_workspace or operation in ABOUT_CHILDREN:
         return False
@@ -184,10 +185,14 @@ def test_chains_of_three_and_four(caller: str, depth: int) -> None:
 def test_what_anonymous_callers_made_takes_the_level_of_its_parent(caller: str) -> None:
     subject = CALLERS[caller].subjects[-1]
     for entries in product([None, "n", "rw"], repeat=3):
-        for takes in product([False, True], repeat=2):
+        for takes, writes in product(product([False, True], repeat=2), product([False, True], repeat=2)):
             chain = [
-                node({subject: entry} if entry else {}, takes_parent_level=taken, number=number)
-                for number, (entry, taken) in enumerate(zip(entries, (*takes, False), strict=True), start=1)
+                node(
+                    {subject: entry} if entry else {}, takes_parent_level=taken, inherit_writes=inherits, number=number
+                )
+                for number, (entry, taken, inherits) in enumerate(
+                    zip(entries, (*takes, False), (False, *writes), strict=True), start=1
+                )
             ]
             for operation in ("read", "edit", "delete"):
                 check(caller, operation, chain)

@@ -1,5 +1,6 @@
 """A server of the demo's own: started, killed and started again on the same data."""
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,9 @@ class OwnServer:
         out_path, log_path = self._folder / "server.out", self._folder / "server.log"
         arguments = ("serve", "--host", "127.0.0.1", "--port", str(self._port), "--data-dir", str(self.data_dir))
         with out_path.open("wb") as out, log_path.open("ab") as log:
-            self._process = subprocess.Popen([*_COMMAND, *arguments], stdout=out, stderr=log)  # noqa: S603 - Our own program.
+            self._process = subprocess.Popen(  # noqa: S603 - Our own program.
+                [*_COMMAND, *arguments], stdout=out, stderr=log, env=_environment()
+            )
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if found := re.search(r"https?://[^\s/]+:(\d+)", out_path.read_text()):
@@ -68,11 +71,21 @@ class OwnServer:
         """Make a token with the key in the data directory."""
         arguments = ("token", "create", "--user", user, "--data-dir", str(self.data_dir))
         made = subprocess.run(  # noqa: S603 - Our own program.
-            [*_COMMAND, *arguments], capture_output=True, text=True, timeout=_START_SECONDS, check=False
+            [*_COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_START_SECONDS,
+            check=False,
+            env=_environment(),
         )
         if made.returncode != 0:
             raise DemoFailedError(f"token create ended with {made.returncode}: {made.stderr[-500:]}")
         return made.stdout.strip()
+
+
+def _environment() -> dict[str, str]:
+    """Give this environment without settings that are meant for another service on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ARTIFACT_MANAGER_")}
 
 
 def _tail(log_path: Path) -> str:

@@ -1,0 +1,238 @@
+"""Wires adapters, projections and application together, from the settings. The only place that knows them all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from adapters.data_directory import locked, token_secret
+from adapters.event_log.sqlite import SqliteEventLog
+from adapters.object_store.directory import DirectoryObjectStore
+from adapters.system import SystemClock, SystemIds
+from api.http.application_files import ApplicationFiles
+from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readiness
+from application import artifact_methods, workspace_methods
+from application.accesses import AccessRecorder
+from application.authentication import Authenticator
+from application.file_trees import FileTrees
+from application.record_cache import RecordCache
+from application.services import Services
+from application.settings import Settings
+from application.signed_urls import SignedUrls
+from application.state_cache import StateCache
+from application.tokens import Tokens
+from application.writer import CommandWriter
+from domain.folds import fold
+from projections import runner
+from projections.catalog.handler import catalog_model
+from projections.catalog.query import SqliteCatalog
+from projections.model import ReadModel
+from projections.position import Progress
+from projections.registry import Registry
+from projections.runner import ProjectionRunner, ProjectionStatus
+from projections.statistics.handler import statistics_model
+from projections.statistics.query import SqliteStatistics
+from projections.statistics.recent import RecentTails
+from workers import projector
+
+ARTIFACT_LOG = "artifacts"
+ACCESS_LOG = "accesses"
+_LOG_FILES = {ARTIFACT_LOG: "log.db", ACCESS_LOG: "access-log.db"}
+_STOP_SECONDS = 5.0
+READY_LAG = 10_000
+"""Events that a read model may be behind while the service still counts as ready: it applies that many in seconds."""
+
+_log = structlog.get_logger()
+
+
+class NoDataError(RuntimeError):
+    """There is no data in the directory to look at."""
+
+
+class UnknownProjectionError(LookupError):
+    """There is no read model of this name."""
+
+
+def make_tokens(settings: Settings) -> Tokens:
+    """Make what mints and verifies tokens.
+
+    Raises:
+        DataDirectoryError: The secret is kept in the data directory and cannot be read or made there.
+    """
+    clock = SystemClock()
+    return Tokens(_secret(settings), clock=clock, ids=SystemIds(clock))
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, url: str, on_failure: Callable[[], None]) -> AsyncIterator[Gateway]:
+    """Open the whole application, with its workers, for HTTP; `url` is where it listens.
+
+    `on_failure` is called when a worker ends by itself: half a service helps nobody, so the process should end too.
+
+    Raises:
+        DataDirectoryError: The data directory is in use by another process, or cannot be written.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.data_dir))
+        tokens = make_tokens(settings)
+        clock = SystemClock()
+        ids = SystemIds(clock)
+        logs = await _open_logs(stack, settings.data_dir)
+        log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
+        objects = DirectoryObjectStore(settings.data_dir / "objects")
+        stack.push_async_callback(objects.close)
+
+        recent = RecentTails(recorded_before=await access_log.position())
+        statistics_progress, catalog_progress = Progress(), Progress()
+        statistics = SqliteStatistics(recent, statistics_progress)
+        registries = _registries(settings.data_dir, logs)
+        catalog = SqliteCatalog(log.epoch(), catalog_progress, registries["statistics"].live)
+        stack.push_async_callback(catalog.close)
+        runners = (
+            ProjectionRunner(catalog_model(log.epoch(), catalog.use), log, registries["catalog"], catalog_progress),
+            ProjectionRunner(
+                statistics_model(access_log.epoch(), statistics),
+                access_log,
+                registries["statistics"],
+                statistics_progress,
+            ),
+        )
+        await _start_workers(stack, runners, on_failure)
+
+        states = StateCache(log, fold)
+        writer = CommandWriter(log=log, cache=states, clock=clock, ids=ids, fold=fold)
+        stack.push_async_callback(writer.close)
+        accesses = AccessRecorder(access_log, clock, ids, recent)
+        stack.push_async_callback(accesses.close)
+        services = Services(
+            settings=settings,
+            clock=clock,
+            ids=ids,
+            log=log,
+            access_log=access_log,
+            writer=writer,
+            states=states,
+            accesses=accesses,
+            statistics=statistics,
+            catalog=catalog,
+            objects=objects,
+            trees=FileTrees(objects),
+            urls=SignedUrls(
+                _secret(settings).encode(),
+                public_base_url=settings.public_base_url or url,
+                local_base_url=settings.local_base_url or settings.public_base_url or url,
+                clock=clock,
+            ),
+            tokens=tokens,
+            records=RecordCache(),
+        )
+
+        async def readiness() -> Readiness:
+            return await _readiness(logs, {"catalog": catalog_progress, "statistics": statistics_progress})
+
+        yield Gateway(
+            settings=settings,
+            application=services,
+            services={ARTIFACT_MANAGER: artifact_methods.METHODS, WORKSPACE_MANAGER: workspace_methods.METHODS},
+            authenticate=Authenticator(tokens, states),
+            files=ApplicationFiles(services),
+            readiness=readiness,
+        )
+
+
+async def projection_statuses(settings: Settings) -> list[ProjectionStatus]:
+    """Tell how far the read models are, whichever process keeps them up to date.
+
+    Raises:
+        NoDataError: No service has run on the data directory yet.
+    """
+    _require_data(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        logs = await _open_logs(stack, settings.data_dir)
+        registries = _registries(settings.data_dir, logs)
+        return [await runner.status(model, logs[model.log], registries[model.name]) for model in _offline_models(logs)]
+
+
+async def rebuild_projection(settings: Settings, name: str) -> Path:
+    """Build a read model anew beside the live one, which a running service goes over to; give the new file.
+
+    Raises:
+        NoDataError: No service has run on the data directory yet.
+        UnknownProjectionError: There is no read model of this name.
+        BusyError: It is being built already.
+        RebuildStoppedError: An event cannot be applied; the live read model stays.
+    """
+    _require_data(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        logs = await _open_logs(stack, settings.data_dir)
+        models = {model.name: model for model in _offline_models(logs)}
+        if name not in models:
+            raise UnknownProjectionError(f"There is no read model {name!r}; there are: {', '.join(models)}")
+        model = models[name]
+        return await runner.rebuild(model, logs[model.log], _registries(settings.data_dir, logs)[name])
+
+
+def _require_data(data_dir: Path) -> None:
+    if not (data_dir / _LOG_FILES[ARTIFACT_LOG]).exists():
+        raise NoDataError(f"There is no data in {data_dir}")
+
+
+def _secret(settings: Settings) -> str:
+    return settings.token_secret or token_secret(settings.data_dir)
+
+
+async def _open_logs(stack: AsyncExitStack, data_dir: Path) -> Mapping[str, SqliteEventLog]:
+    logs = {}
+    for name, file in _LOG_FILES.items():
+        logs[name] = await asyncio.to_thread(SqliteEventLog, data_dir / file, name)
+        stack.push_async_callback(logs[name].close)
+    return logs
+
+
+def _registries(data_dir: Path, logs: Mapping[str, SqliteEventLog]) -> Mapping[str, Registry]:
+    directory = data_dir / "projections"
+    return {
+        model.name: Registry(directory, model.name, model.version, logs[model.log].epoch())
+        for model in _offline_models(logs)
+    }
+
+
+def _offline_models(logs: Mapping[str, SqliteEventLog]) -> tuple[ReadModel, ...]:
+    """Describe the read models for building and looking at them, with no readers in this process."""
+    epochs = {name: log.epoch() for name, log in logs.items()}
+    return (
+        catalog_model(epochs[ARTIFACT_LOG], lambda _: None),
+        statistics_model(epochs[ACCESS_LOG], SqliteStatistics(RecentTails(), Progress())),
+    )
+
+
+async def _start_workers(
+    stack: AsyncExitStack, runners: tuple[ProjectionRunner, ...], on_failure: Callable[[], None]
+) -> None:
+    stop = asyncio.Event()
+    task = asyncio.create_task(projector.run(runners, stop), name="projector")
+
+    def ended(worker: "asyncio.Task[None]") -> None:
+        if not stop.is_set():
+            _log.critical("worker ended", worker=worker.get_name(), exc_info=worker.exception())
+            on_failure()
+
+    async def close() -> None:
+        stop.set()
+        await asyncio.wait({task}, timeout=_STOP_SECONDS)
+        task.cancel()
+
+    task.add_done_callback(ended)
+    stack.push_async_callback(close)
+
+
+async def _readiness(logs: Mapping[str, SqliteEventLog], progress: Mapping[str, Progress]) -> Readiness:
+    heads = {
+        "catalog": await logs[ARTIFACT_LOG].position(),
+        "statistics": await logs[ACCESS_LOG].position(),
+    }
+    lags = {name: heads[name] - one.position for name, one in progress.items()}
+    detail = {"projections": {name: {"position": progress[name].position, "lag": lag} for name, lag in lags.items()}}
+    return Readiness(is_ready=max(lags.values()) <= READY_LAG, detail=detail)
