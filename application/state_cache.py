@@ -14,7 +14,9 @@ from domain.ids import StreamId, StreamKey
 
 CACHE_ENTRIES = 10_000
 FOLD_PAGE_EVENTS = 500
-"""So many events are folded in one go (a few milliseconds), then others get their turn."""
+"""So many events of a stream are in memory at once while it is folded."""
+FOLD_SLICE_SECONDS = 0.005
+"""After folding for so long, others get their turn."""
 UNCHECKED = -1
 
 
@@ -75,7 +77,9 @@ class StateCache:
                     found[key] = entry.value
         if len(found) < len(keys):
             unproven = [key for key in keys if key not in found]
-            heads = await self._heads([key.id for key in unproven])
+            streams = [key.id for key in unproven]
+            # A log that has a marker is at hand, and asking it costs less than gathering those who ask.
+            heads = await (self._heads(streams) if marker is None else self._log.heads(streams))
             for key in unproven:
                 found[key] = await self._at_least(key, heads[key.id].version, marker)
         return found
@@ -141,17 +145,21 @@ class StateCache:
 
     async def _read(self, key: StreamKey) -> Versioned:
         state, version = self.peek(key) or ABSENT
+        now = asyncio.get_running_loop().time
+        slice_ends = now() + FOLD_SLICE_SECONDS
         while True:
             page = await self._log.read_stream(key.id, after_version=version, up_to_version=version + FOLD_PAGE_EVENTS)
             for event in page:
                 state = self._fold(key.kind, state, event.payload, event.envelope, key.id)
+                if now() > slice_ends:
+                    await asyncio.sleep(0)
+                    slice_ends = now() + FOLD_SLICE_SECONDS
             version += len(page)
             if len(page) < FOLD_PAGE_EVENTS:
                 value = Versioned(state, version)
                 if version:
                     self._keep(key.id.int, value, UNCHECKED)
                 return value
-            await asyncio.sleep(0)
 
     def _keep(self, number: int, value: Versioned, marker: int) -> None:
         entry = self._entries.get(number)

@@ -107,25 +107,29 @@ async def resolve(services: Services, text: str, workspace: str) -> UUID:
     return alias.artifact_id
 
 
+async def _climb(services: Services, context: CallContext, text: str) -> list[Artifact]:
+    """Find an artifact, then its parents up to the root, each as it is now."""
+    artifact_id: UUID | None = await resolve(services, text, context.workspace)
+    artifacts: list[Artifact] = []
+    while artifact_id is not None and len(artifacts) < MAX_DEPTH:
+        key = artifact_key(artifact_id)
+        artifact: Artifact | None = (await services.states.get((key,)))[key].state
+        if artifact is None or artifact.is_deleted:
+            raise ArtifactNotFoundError(text)
+        artifacts.append(artifact)
+        artifact_id = artifact.parent_id
+    return artifacts
+
+
 async def find(services: Services, context: CallContext, text: str) -> Target:
-    """Find an artifact and its parents.
+    """Find an artifact and its parents, for a command.
 
     Raises:
         ArtifactNotFoundError: There is no such artifact.
         InvalidIdError: The text is no id.
     """
-    artifact_id: UUID | None = await resolve(services, text, context.workspace)
-    ids: list[UUID] = []
-    workspace = context.workspace
-    while artifact_id is not None and len(ids) < MAX_DEPTH:
-        key = artifact_key(artifact_id)
-        artifact: Artifact | None = (await services.states.get((key,)))[key].state
-        if artifact is None or artifact.is_deleted:
-            raise ArtifactNotFoundError(text)
-        ids.append(artifact_id)
-        workspace = artifact.workspace
-        artifact_id = artifact.parent_id
-    return Target(text, tuple(ids), workspace, context.actor)
+    artifacts = await _climb(services, context, text)
+    return Target(text, tuple(artifact.id for artifact in artifacts), artifacts[0].workspace, context.actor)
 
 
 async def current_viewer(services: Services, context: CallContext, workspace: str) -> Viewer:
@@ -135,20 +139,15 @@ async def current_viewer(services: Services, context: CallContext, workspace: st
 
 
 async def load(services: Services, context: CallContext, text: str) -> Chain:
-    """Find an artifact for a read: current states of it and its parents.
+    """Find an artifact for a read: current states of it and its parents, as the caller sees them.
 
     Raises:
         ArtifactNotFoundError: There is no such artifact.
-        ConflictError: It was moved about all the time.
+        InvalidIdError: The text is no id.
     """
-    for _ in range(MAX_ATTEMPTS):
-        target = await find(services, context, text)
-        states = await services.states.get(target.keys)
-        try:
-            return target.chain(lambda key, states=states: states[key].state)  # type: ignore[misc]
-        except StaleFactsError:
-            continue
-    raise ConflictError("The artifact was moved while it was being read; try again.")
+    artifacts = await _climb(services, context, text)
+    viewer = await current_viewer(services, context, artifacts[0].workspace)
+    return Chain(viewer=viewer, artifacts=tuple(artifacts))
 
 
 async def execute(services: Services, prepare: Callable[[], Awaitable[Unit]]) -> Done:

@@ -1,6 +1,7 @@
 """Identifiers, and how user text becomes the identifier of a stream."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, NewType
 from uuid import UUID, uuid5
 
@@ -15,6 +16,9 @@ Position = NewType("Position", int)
 _ALIASES = UUID("6d0b7a2e-9f3a-5c38-8f64-2b8f7a6f1c01")
 _WORKSPACES = UUID("6d0b7a2e-9f3a-5c38-8f64-2b8f7a6f1c02")
 _CHILDREN = UUID("6d0b7a2e-9f3a-5c38-8f64-2b8f7a6f1c03")
+
+_CACHED_NAMES = 10_000
+"""Hashing a name into a UUID costs more than all else that a read does with it, so the last ones are kept."""
 
 
 class StreamKind(StrEnum):
@@ -44,11 +48,13 @@ def stage_key(stage_id: UUID) -> StreamKey:
     return StreamKey(StreamKind.STAGE, StreamId(stage_id))
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def alias_key(workspace: str, alias: str) -> StreamKey:
     """Name the stream that makes an alias unique in its workspace."""
     return StreamKey(StreamKind.ALIAS, StreamId(uuid5(_ALIASES, f"{workspace}/{alias}")))
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def workspace_key(workspace: str) -> StreamKey:
     """Name the stream of a workspace."""
     return StreamKey(StreamKind.WORKSPACE, StreamId(uuid5(_WORKSPACES, workspace)))

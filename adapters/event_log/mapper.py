@@ -16,6 +16,8 @@ from domain.ids import EventId, Position, StreamId
 
 Row = tuple[Any, ...]
 """A row of the table `events`, in the order of its columns."""
+PAYLOAD = 13
+"""The column of the payload."""
 
 _REFERENCE_START = b'{"$object":'
 _REFERENCES = msgspec.json.Decoder(PayloadReference)
@@ -112,7 +114,7 @@ def to_recorded(row: Row) -> RecordedEvent:
     Raises:
         UnknownEventError: The event was written by a newer program.
     """
-    envelope, data = to_envelope(row), row[13]
+    envelope, data = to_envelope(row), row[PAYLOAD]
     payload: Event
     if data is None:
         payload = PayloadErased()
@@ -125,7 +127,7 @@ def to_recorded(row: Row) -> RecordedEvent:
 
 def to_chain_link(row: Row) -> tuple[Envelope, bytes | None]:
     """Read what a stream's chain is verified from: a payload that lies elsewhere counts as absent."""
-    data: bytes | None = row[13]
+    data: bytes | None = row[PAYLOAD]
     return to_envelope(row), None if data is None or data.startswith(_REFERENCE_START) else data
 
 
@@ -136,7 +138,7 @@ def to_library_event(row: Row) -> StoredEnvelope:
         originator_id=envelope.stream_id,
         originator_version=envelope.stream_version,
         topic=row[4],
-        state=row[13] or b"",
+        state=row[PAYLOAD] or b"",
         envelope=envelope,
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-
 from eventsourcing.persistence import Notification, NotSupportedError, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 

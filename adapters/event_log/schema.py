@@ -44,7 +44,8 @@ CHUNK_SIZES = (64, 16, 4, 1)
 from a busy event loop; a step that handles many rows does so once, and works beside the loop meanwhile."""
 
 _EVENT_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_EVENTS = {size: f"INSERT INTO events VALUES {', '.join([_EVENT_ROW] * size)}" for size in CHUNK_SIZES}
+_INSERT_EVENTS = "INSERT INTO events VALUES {rows}"
+INSERT_EVENTS = {size: _INSERT_EVENTS.format(rows=", ".join([_EVENT_ROW] * size)) for size in CHUNK_SIZES}
 _UPSERT_HEADS = """
     INSERT INTO heads (stream_id, version, children, chain_sha256) VALUES {rows}
     ON CONFLICT (stream_id) DO UPDATE

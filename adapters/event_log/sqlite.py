@@ -11,7 +11,7 @@ from uuid import UUID
 
 from adapters.event_log.chain import verify_chain
 from adapters.event_log.datastore import LogDatastore
-from adapters.event_log.mapper import to_chain_link, to_recorded
+from adapters.event_log.mapper import PAYLOAD, to_chain_link, to_recorded
 from adapters.event_log.recorder import LARGEST_INTEGER, EnvelopeRecorder
 from application.ports.event_log import AppendRequest, AppendResult, StreamHead
 from domain.errors import StorageFullError, UnavailableError
@@ -24,7 +24,8 @@ INLINE_BUSY_TIMEOUT_MS = 250
 """As above for reads in the event loop: with a write-ahead log they only wait while another process recovers it."""
 READER_THREADS = 2
 INLINE_EVENTS = 32
-"""Up to so many events are read in the event loop: that takes less time than going to a thread and back."""
+INLINE_BYTES = 64 * 1024
+"""So much is read in the event loop, because that takes less time than going to a thread and back."""
 FOREIGN_POLL_SECONDS = 0.5
 """How often a waiting reader looks for events of other processes, which SQLite cannot announce."""
 
@@ -104,15 +105,13 @@ class SqliteEventLog:
     ) -> Sequence[RecordedEvent]:
         """Read a stream's events in order."""
         first = _translated(lambda: self._inline.stream_rows(stream_id, after_version, up_to_version, INLINE_EVENTS))
-        events = [to_recorded(row) for row in first]
-        if len(first) < INLINE_EVENTS:
-            return events
-        last = events[-1].envelope.stream_version
+        if len(first) < INLINE_EVENTS and sum(len(row[PAYLOAD] or b"") for row in first) <= INLINE_BYTES:
+            return [to_recorded(row) for row in first]
 
-        def read_rest(recorder: EnvelopeRecorder) -> list[RecordedEvent]:
-            return [to_recorded(row) for row in recorder.stream_rows(stream_id, last, up_to_version, -1)]
+        def read_all(recorder: EnvelopeRecorder) -> list[RecordedEvent]:
+            return [to_recorded(row) for row in recorder.stream_rows(stream_id, after_version, up_to_version, -1)]
 
-        return events + await self._in_thread(read_rest)
+        return await self._in_thread(read_all)
 
     async def read(self, after: Position, limit: int) -> Sequence[RecordedEvent]:
         """Read the log in order."""

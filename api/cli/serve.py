@@ -11,9 +11,7 @@ import uvloop
 from adapters.data_directory import DataDirectoryError
 from adapters.structured_logging import configure_logging
 from api.cli.options import data_dir_option, settings_from
-from api.http.app import create_app
-from api.http.server import AddressInUseError, choose_port
-from api.http.server import serve as serve_http
+from api.http.addresses import AddressInUseError, choose_port, url_of
 from application.settings import Settings
 
 
@@ -34,7 +32,9 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
 
 
 async def _serve(settings: Settings) -> bool:
-    # Imported here, for only this command and `projections` need the databases.
+    # Imported here, so that the other commands start without the web framework and the databases.
+    from api.http.app import create_app
+    from api.http.server import serve as serve_http
     from bootstrap import open_gateway
 
     stop = asyncio.Event()
@@ -49,7 +49,7 @@ async def _serve(settings: Settings) -> bool:
         stop.set()
 
     port = choose_port(settings.host, settings.port)
-    url = f"http://{_bracketed(settings.host)}:{port}"
+    url = url_of(settings.host, port)
     log = structlog.get_logger()
     async with open_gateway(settings, url, fail) as gateway:
 
@@ -60,7 +60,3 @@ async def _serve(settings: Settings) -> bool:
         await serve_http(create_app(gateway), settings, port, stop, announce)
     log.info("stopped")
     return is_sound
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

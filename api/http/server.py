@@ -1,7 +1,6 @@
 """Runs the HTTP application in this very process: no supervisor, so that ending the process ends everything."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 from granian.constants import HTTPModes, Interfaces
@@ -12,30 +11,6 @@ from application.settings import Settings
 
 _BACKLOG = 1024
 _STOP_SECONDS = 2.0
-
-
-class AddressInUseError(RuntimeError):
-    """The address cannot be listened on; the text says why."""
-
-
-def choose_port(host: str, port: int) -> int:
-    """Give the port to listen on; for 0 a free one.
-
-    The server binds with SO_REUSEPORT, with which two services would share a port without a word, so it is tried
-    without that first.
-
-    Raises:
-        AddressInUseError: Another process listens there, or the host is not ours.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise AddressInUseError(f"Cannot listen on {host}:{port}: {error.strerror}") from error
-        chosen: int = probe.getsockname()[1]
-    return chosen
 
 
 async def serve(app: Edge, settings: Settings, port: int, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:

@@ -30,7 +30,7 @@ from domain.errors import (
 )
 from domain.events import JsonObject, Outcome
 from domain.ids import StreamId, alias_key, artifact_key, children_counter, stage_key, workspace_key
-from domain.workspace import PUBLIC, workspace_exists
+from domain.workspace import workspace_exists
 
 MAX_ALIAS_CANDIDATES = 100
 """Random or patterned aliases that are tried before the creation is given up."""
@@ -52,8 +52,7 @@ async def create(services: Services, context: CallContext, parameters: Create) -
     """
     content = _content(services, context, parameters)
     place = await _place(services, context, parameters)
-    if place.workspace not in {PUBLIC, ANONYMOUS_WORKSPACE}:
-        await ensure_workspace(services, context, place.workspace)
+    await ensure_workspace(services, context, place.workspace)
     is_generated = place.alias is None or is_pattern(place.alias)
     for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
         new = await _named(services, context, place, content)

@@ -35,7 +35,7 @@ class PayloadReference(Event, frozen=True, kw_only=True, rename={"object": "$obj
     size_bytes: int
 
 
-class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event that is ready to be appended; its stream version is in `meta`.
 
     `data` is what to store: the encoded payload, or an encoded `PayloadReference`. `payload_sha256` is the digest of
@@ -67,7 +67,7 @@ class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_withdrawn: bool = False
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The request is durable. `position` is that of its last event; of a mere check, that of the log."""
 
     envelopes: tuple[Envelope, ...]

@@ -52,7 +52,7 @@ def decide_delete(chain: Chain, *, children: int, delete_files: bool) -> Outcome
     require(may_delete(chain.viewer, chain.nodes))
     if children:
         raise NotEmptyError(
-            f"Artifact '{artifact.full_id}' has {children} child artifacts. Delete them first, or use recursive=True."
+            f"Artifact '{artifact.full_id}' has {children} child artifacts. Delete them first."
         )
     advances: dict[StreamId, int] = {}
     events = end_of_life(artifact, advances, delete_files=delete_files)

@@ -15,6 +15,7 @@ RESERVED_VERSION_NAMES = frozenset({"new", "stage", "latest", "committed"})
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_UUID_CHARACTERS = 36
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _OUTSIDE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -24,7 +25,7 @@ RandomChoice = Callable[[int], int]
 
 def is_uuid(text: str) -> bool:
     """Tell whether a text has the shape of a UUID."""
-    return _UUID.fullmatch(text) is not None
+    return len(text) == _UUID_CHARACTERS and _UUID.fullmatch(text) is not None
 
 
 def is_pattern(alias: str) -> bool:

@@ -68,6 +68,18 @@ def test_a_failing_bash_block_fails(tmp_path: Path) -> None:
         run_bash(Path("page.md"), Snippet(language="bash", code="false\ntrue\n", line=7), tmp_path)
 
 
+def test_a_failing_python_block_fails_at_its_line_of_the_page() -> None:
+    with pytest.raises(AssertionError) as raised:
+        run_python(Path("page.md"), Snippet(language="python", code="x = 1\nassert x == 2\n", line=7), {})
+    assert raised.traceback[-1].lineno + 1 == 8
+
+
+def test_blocks_of_a_page_share_their_names() -> None:
+    namespace: dict[str, Any] = {}
+    run_python(Path("page.md"), Snippet(language="python", code="x = 1\n", line=1), namespace)
+    run_python(Path("page.md"), Snippet(language="python", code="assert x == 1\n", line=4), namespace)
+
+
 def test_exports_of_a_bash_block_are_given_back(tmp_path: Path) -> None:
     block = Snippet(language="bash", code="export NAME='two words'\nOTHER=1\n", line=1)
     left = run_bash(Path("page.md"), block, tmp_path)

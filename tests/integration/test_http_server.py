@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.http.server import AddressInUseError, choose_port
+from api.http.addresses import AddressInUseError, choose_port
 from tests.support.fake_service import LARGE
 
 DRAIN_SECONDS = 5

@@ -7,8 +7,9 @@ import sys
 import uvloop
 
 from adapters.structured_logging import configure_logging
+from api.http.addresses import choose_port
 from api.http.app import create_app
-from api.http.server import choose_port, serve
+from api.http.server import serve
 from application.settings import Settings
 from tests.support.fake_application import FakeApplication, FakeFile
 

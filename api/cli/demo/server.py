@@ -12,7 +12,7 @@ from api.cli.demo.report import DemoFailedError
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
-_COMMAND = (sys.executable, "-m", "api.cli")
+_COMMAND = (sys.executable, "-m", "api.cli.main")
 
 
 class OwnServer:
