@@ -17,6 +17,9 @@ from application import artifact_methods, workspace_methods
 from application.accesses import AccessRecorder
 from application.authentication import Authenticator
 from application.file_trees import FileTrees
+from application.large_payloads import LargePayloadEventLog
+from application.ports.event_log import EventLog
+from application.ports.object_store import ObjectStore
 from application.record_cache import RecordCache
 from application.services import Services
 from application.settings import Settings
@@ -79,10 +82,10 @@ async def open_gateway(settings: Settings, url: str, on_failure: Callable[[], No
         tokens = make_tokens(settings)
         clock = SystemClock()
         ids = SystemIds(clock)
-        logs = await _open_logs(stack, settings.data_dir)
-        log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
         objects = DirectoryObjectStore(settings.data_dir / "objects")
         stack.push_async_callback(objects.close)
+        logs = await _open_logs(stack, settings.data_dir, objects)
+        log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
 
         recent = RecentTails(recorded_before=await access_log.position())
         statistics_progress, catalog_progress = Progress(), Progress()
@@ -150,7 +153,7 @@ async def projection_statuses(settings: Settings) -> list[ProjectionStatus]:
     """
     _require_data(settings.data_dir)
     async with AsyncExitStack() as stack:
-        logs = await _open_logs(stack, settings.data_dir)
+        logs = await _open_data(stack, settings.data_dir)
         registries = _registries(settings.data_dir, logs)
         return [await runner.status(model, logs[model.log], registries[model.name]) for model in _offline_models(logs)]
 
@@ -166,7 +169,7 @@ async def rebuild_projection(settings: Settings, name: str) -> Path:
     """
     _require_data(settings.data_dir)
     async with AsyncExitStack() as stack:
-        logs = await _open_logs(stack, settings.data_dir)
+        logs = await _open_data(stack, settings.data_dir)
         models = {model.name: model for model in _offline_models(logs)}
         if name not in models:
             raise UnknownProjectionError(f"There is no read model {name!r}; there are: {', '.join(models)}")
@@ -183,15 +186,23 @@ def _secret(settings: Settings) -> str:
     return settings.token_secret or token_secret(settings.data_dir)
 
 
-async def _open_logs(stack: AsyncExitStack, data_dir: Path) -> Mapping[str, SqliteEventLog]:
-    logs = {}
+async def _open_logs(stack: AsyncExitStack, data_dir: Path, objects: ObjectStore) -> Mapping[str, EventLog]:
+    logs: dict[str, EventLog] = {}
     for name, file in _LOG_FILES.items():
-        logs[name] = await asyncio.to_thread(SqliteEventLog, data_dir / file, name)
-        stack.push_async_callback(logs[name].close)
+        log = await asyncio.to_thread(SqliteEventLog, data_dir / file, name)
+        stack.push_async_callback(log.close)
+        logs[name] = LargePayloadEventLog(log, objects)
     return logs
 
 
-def _registries(data_dir: Path, logs: Mapping[str, SqliteEventLog]) -> Mapping[str, Registry]:
+async def _open_data(stack: AsyncExitStack, data_dir: Path) -> Mapping[str, EventLog]:
+    """Open the logs beside a service that may be running on the same directory."""
+    objects = DirectoryObjectStore(data_dir / "objects")
+    stack.push_async_callback(objects.close)
+    return await _open_logs(stack, data_dir, objects)
+
+
+def _registries(data_dir: Path, logs: Mapping[str, EventLog]) -> Mapping[str, Registry]:
     directory = data_dir / "projections"
     return {
         model.name: Registry(directory, model.name, model.version, logs[model.log].epoch())
@@ -199,7 +210,7 @@ def _registries(data_dir: Path, logs: Mapping[str, SqliteEventLog]) -> Mapping[s
     }
 
 
-def _offline_models(logs: Mapping[str, SqliteEventLog]) -> tuple[ReadModel, ...]:
+def _offline_models(logs: Mapping[str, EventLog]) -> tuple[ReadModel, ...]:
     """Describe the read models for building and looking at them, with no readers in this process."""
     epochs = {name: log.epoch() for name, log in logs.items()}
     return (
@@ -228,7 +239,7 @@ async def _start_workers(
     stack.push_async_callback(close)
 
 
-async def _readiness(logs: Mapping[str, SqliteEventLog], progress: Mapping[str, Progress]) -> Readiness:
+async def _readiness(logs: Mapping[str, EventLog], progress: Mapping[str, Progress]) -> Readiness:
     heads = {
         "catalog": await logs[ARTIFACT_LOG].position(),
         "statistics": await logs[ACCESS_LOG].position(),

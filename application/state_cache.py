@@ -99,6 +99,7 @@ class StateCache:
 
     async def _at_least(self, key: StreamKey, version: int, marker: int | None) -> Versioned:
         if version == 0:
+            self._keep(key.id.int, ABSENT, UNCHECKED if marker is None else marker)
             return ABSENT
         if key.kind in NEVER_FOLDED:
             value = Versioned(None, version)

@@ -17,14 +17,17 @@ JsonObject = dict[str, Any]
 """A JSON object as the caller wrote it (manifest, config); any nesting, never validated beyond its limits."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all events. Subclasses are registered by `@event(wire_name, version)`."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of all events. Subclasses are registered by `@event(wire_name, version)`.
+
+    Events hold JSON and other structs, so they are in no cycle and the collector need not walk them.
+    """
 
     wire_name: ClassVar[str]
     schema_version: ClassVar[int]
 
 
-class EventMeta(msgspec.Struct, frozen=True, kw_only=True):
+class EventMeta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a fold may know of an event beside its payload.
 
     `recorded_at` is in microseconds since the epoch and never goes back within a log.
@@ -62,7 +65,7 @@ class Envelope(EventMeta, frozen=True, kw_only=True):
     chain_sha256: bytes = b""
 
 
-class RecordedEvent(msgspec.Struct, frozen=True):
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as the log gave it back."""
 
     envelope: Envelope

@@ -70,6 +70,7 @@ class SqliteEventLog:
         self._read_threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix=f"{name}-log-reader")
         self._position = 0
         self._position_marker: int | None = None
+        self._marker: int | None = None
         self._changed = asyncio.Event()
         self._is_closed = False
 
@@ -78,8 +79,17 @@ class SqliteEventLog:
         return self._epoch
 
     def change_marker(self) -> int | None:
-        """Give SQLite's data version as this connection sees it."""
-        return _translated(self._inline.data_version)
+        """Give SQLite's data version as this connection sees it.
+
+        It is asked for once in each turn of the event loop: nobody in this turn can have heard of anything newer.
+        """
+        if self._marker is None:
+            self._marker = _translated(self._inline.data_version)
+            asyncio.get_running_loop().call_soon(self._forget_marker)
+        return self._marker
+
+    def _forget_marker(self) -> None:
+        self._marker = None
 
     async def append(self, requests: Sequence[AppendRequest]) -> Sequence[AppendResult]:
         """Append requests in one transaction."""

@@ -20,6 +20,7 @@ from api.http.problems import answer_error, answer_problem
 from api.http.raw_routes import find_raw_route
 
 _CLOSED_BY_CLIENT = 499
+_LET_GO_SECONDS = 0.05
 _DAY_SECONDS = b"86400"
 
 _log = structlog.get_logger()
@@ -109,6 +110,9 @@ class Edge:
 async def _end_early(exchange: Exchange, error: ClientDisconnectedError) -> None:
     """Tell a client that stalled before its answer began; one that is gone, or has half of it, can be told nothing."""
     if isinstance(error, ClientStalledError) and exchange.status is None:
+        # The server must have let go of the body that was being waited for before the answer goes out, or it keeps the
+        # connection open for as long as the client does (seen with granian 2.8.7: 60 of 100 connections).
+        await asyncio.sleep(_LET_GO_SECONDS)
         headers = ((b"connection", b"close"),)
         await answer_problem(exchange, 408, "The request did not arrive in time", "request_timeout", headers)
     else:

@@ -8,7 +8,7 @@ from domain.events import Event, event
 from domain.trees import TreeRoot
 
 
-class AnnouncedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AnnouncedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A path that the caller will upload. `upload_id` stays the same while the path stays announced."""
 
     path: str
@@ -16,7 +16,7 @@ class AnnouncedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     weight_milli: int | None = None
 
 
-class StoredFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An object that became a file: where it lies and what is known of it.
 
     `store` is the id of an endpoint and bucket, None for the service's own. `modified_at` is in microseconds.

@@ -19,7 +19,7 @@ from domain.stage.events import (
 from domain.trees import TreeRoot
 
 
-class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
+class StagedFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A path of the stage. `file` is None while it is only announced; `place` keeps the order of announcement."""
 
     upload_id: UUID

@@ -119,11 +119,13 @@ def test_an_upload_that_is_cut_off_changes_nothing(service: Service, kind: bytes
     assert '"status":200' not in log
 
 
-def test_a_client_that_stalls_is_told_so(shared: Service) -> None:
-    connection = shared.begin_upload("stalled", b"Content-Length: 100\r\n\r\n")
-    connection.sendall(b"hello")
-    assert _answer(connection).startswith(b"HTTP/1.1 408 ")
-    assert not shared.is_there("stalled")
+def test_clients_that_stall_are_told_so_and_disconnected(shared: Service) -> None:
+    connections = [shared.begin_upload(f"stalled{number}", b"Content-Length: 100\r\n\r\n") for number in range(20)]
+    for connection in connections:
+        connection.sendall(b"hello")
+    for connection in connections:
+        assert _answer(connection).startswith(b"HTTP/1.1 408 ")
+    assert not shared.is_there("stalled0")
 
 
 def test_a_client_may_ask_before_it_sends(shared: Service) -> None:
