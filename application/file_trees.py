@@ -177,8 +177,8 @@ class FileTrees:
 
 
 def _enough(refs: Sequence[ChunkRef], limit: int) -> Sequence[ChunkRef]:
-    """Cut references to those that surely hold so many files, of which the first chunk may have none to give."""
-    files = 0
+    """Cut references to those that surely hold so many files; of the first chunk it may be only the last one."""
+    files = 1
     for at, ref in enumerate(refs[1:], 1):
         if files >= limit:
             return refs[:at]

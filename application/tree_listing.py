@@ -31,7 +31,6 @@ class Overlay:
             if key.startswith(self._prefix):
                 name = self._name(key)
                 self.names[name] = file if len(name) == len(key) - len(self._prefix) else None
-                self.removed.discard(key)
 
     def _name(self, key: str) -> str:
         return key[len(self._prefix) :].partition("\0")[0]
@@ -70,11 +69,9 @@ async def _names(
         if ref.first > sought:
             end = ref.first.find("\0", len(prefix))
             if end > 0:
-                # The reference alone shows a directory, so a chunk that lies wholly below it need not be read.
+                # The reference alone shows a directory, so its other chunks need not be read.
                 yield ref.first[len(prefix) : end], None
                 sought = after_directory(ref.first[:end])
-                if ref.last < sought:
-                    continue
         chunk = await reader.chunk(ref)
         at = chunk.position(sought)
         while at < len(chunk.keys):

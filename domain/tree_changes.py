@@ -107,7 +107,6 @@ class _Run:
 
     def pass_over(self, ref: ChunkRef) -> None:
         """Note that a chunk is kept."""
-        self._refuse_conflict(ref.first)
         self._previous = ref.last
 
     def add(self, chunk: TreeChunk, changed: Sequence[str]) -> None:

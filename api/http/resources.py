@@ -62,7 +62,13 @@ def resource_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
         path: Query = {"artifact_id": [_artifact_id(request)]}
         return await _answer(gateway, request, methods["history"], path, _UNREAD_FIELDS)
 
-    return [list_artifacts, search_artifacts, read_artifact, list_children, read_history]
+    @get("/{workspace:str}/artifacts/{alias:str}/versions", opt={"operation": methods["versions"]}, name="versions")
+    async def list_versions(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """List the versions of an artifact, oldest first."""
+        path: Query = {"artifact_id": [_artifact_id(request)]}
+        return await _answer(gateway, request, methods["versions"], path, _UNREAD_FIELDS)
+
+    return [list_artifacts, search_artifacts, read_artifact, list_children, read_history, list_versions]
 
 
 def _artifact_id(request: Request[Any, Any, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Create
 from application.ports.statistics import Counts
@@ -12,8 +13,9 @@ from application.units import States, Unit
 from application.workspaces import ensure_workspace
 from domain.actor import ANONYMOUS_WORKSPACE
 from domain.artifact.chain import Chain
+from domain.artifact.commit import StaleFactsError
 from domain.artifact.config import new_config, with_creators
-from domain.artifact.content import check_card, check_schema, clean
+from domain.artifact.content import check_card, check_schema
 from domain.artifact.create import CreateArtifact, Replaced, decide_create
 from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern
 from domain.artifact.state import Artifact
@@ -66,14 +68,13 @@ async def create(services: Services, context: CallContext, parameters: Create) -
 
 def _content(services: Services, context: CallContext, parameters: Create) -> CreateArtifact:
     """Check manifest, config and version, and make the new artifact, still without alias and workspace."""
-    limit = services.settings.manifest_bytes
     if parameters.manifest is None:
         raise InvalidArgumentError("Manifest must be provided.")
     if parameters.secrets:
         raise InvalidArgumentError("secrets are not supported by this version of the service.")
-    manifest = clean(parameters.manifest, argument="manifest", limit_bytes=limit)
+    manifest = cleaned(services, parameters.manifest, "manifest")
     check_card(parameters.type, manifest)
-    given = clean(parameters.config or {}, argument="config", limit_bytes=limit)
+    given = cleaned(services, parameters.config or {}, "config")
     if given.get("storage") not in {None, "raw"}:
         raise InvalidArgumentError(f"Storage {given['storage']!r} is not supported by this version of the service.")
     if given.get("collection_schema") is not None:
@@ -192,12 +193,15 @@ async def _id_parts(services: Services, parent: Target | None) -> JsonObject:
 async def _create(
     services: Services, context: CallContext, parameters: Create, place: _Place, new: CreateArtifact
 ) -> Reply:
+    is_taken = False
+
     async def prepare() -> Unit:
         parent = place.parent
         if parent is not None and parameters.parent_id is not None:
             parent = await find(services, context, parameters.parent_id)
         name_key = alias_key(new.workspace, new.alias)
-        old = await _holder(services, context, new)
+        # Most aliases are free: who has one that is not is looked up when the decision has found it taken.
+        old = await _holder(services, context, new) if is_taken else None
         keys = [name_key, *viewer_keys(context.actor, new.workspace)]
         counters: tuple[StreamId, ...] = ()
         if parent is not None:
@@ -207,6 +211,7 @@ async def _create(
             counters = (children_counter(old.ids[0]),)
 
         def decide(states: States) -> Outcome:
+            nonlocal is_taken
             workspace = states.get(workspace_key(new.workspace))
             is_anonymous = new.workspace == ANONYMOUS_WORKSPACE
             if not is_anonymous and not workspace_exists(new.workspace, workspace):
@@ -223,7 +228,10 @@ async def _create(
                 parents = parent.chain(states.get)
             alias = states.get(name_key)
             replaced = None
-            if alias is not None and alias.artifact_id is not None and old is not None:
+            if alias is not None and alias.artifact_id is not None:
+                if old is None or old.ids[0] != alias.artifact_id:
+                    is_taken = True
+                    raise StaleFactsError
                 replaced = Replaced(chain=old.chain(states.get), children=states.children(old.ids[0]))
             return decide_create(new, parents, alias, replaced)
 

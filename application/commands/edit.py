@@ -1,5 +1,6 @@
 """The commands `edit`, `commit` and `discard`."""
 
+from application.content import cleaned
 from application.context import CallContext, Reply
 from application.manifests import manifest_of
 from application.parameters import Commit, Discard, Edit
@@ -10,12 +11,12 @@ from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, unit_of
 from application.units import Done, States, Unit
 from domain.artifact.commit import CommitStage, commit_intent, decide_commit, decide_discard
-from domain.artifact.content import check_schema, clean
+from domain.artifact.content import check_schema
 from domain.artifact.edit import EditArtifact, decide_edit, is_staged_edit
 from domain.artifact.state import Artifact
 from domain.artifact.versions import base_tree
 from domain.errors import InvalidArgumentError
-from domain.events import JsonObject, Outcome
+from domain.events import Outcome
 from domain.ids import stage_key
 from domain.permissions import may_commit, require
 from domain.stage.state import Stage
@@ -122,14 +123,13 @@ async def _build_tree(services: Services, stage: Stage, base: TreeRoot | None) -
 
 
 def _change(services: Services, parameters: Edit) -> EditArtifact:
-    limit = services.settings.manifest_bytes
     if parameters.secrets:
         raise InvalidArgumentError("secrets are not supported by this version of the service.")
-    config = _checked(parameters.config, "config", limit)
+    config = None if parameters.config is None else cleaned(services, parameters.config, "config")
     if config is not None and config.get("collection_schema") is not None:
         check_schema(config["collection_schema"])
     return EditArtifact(
-        manifest=_checked(parameters.manifest, "manifest", limit),
+        manifest=None if parameters.manifest is None else cleaned(services, parameters.manifest, "manifest"),
         config=config,
         permissions=parameters.permissions,
         type=parameters.type,
@@ -138,10 +138,6 @@ def _change(services: Services, parameters: Edit) -> EditArtifact:
         copy_files=parameters.copy_files,
         new_stage_id=services.ids.uuid7(),
     )
-
-
-def _checked(value: JsonObject | None, argument: str, limit_bytes: int) -> JsonObject | None:
-    return None if value is None else clean(value, argument=argument, limit_bytes=limit_bytes)
 
 
 async def _with_older_manifest(services: Services, artifact: Artifact, change: EditArtifact) -> EditArtifact:

@@ -199,6 +199,8 @@ async def receive_signed_upload(
 ) -> StoredFile:
     """Receive the bytes for a signed URL whose signature was verified; they are in the stage when this returns.
 
+    The event names who announced the file, for nothing is known of who holds the URL.
+
     Raises:
         PermissionDeniedError: The stage is closed, or the path is not announced any more.
     """
@@ -212,12 +214,14 @@ async def receive_signed_upload(
         limit_bytes=services.settings.upload_bytes,
     )
     file = _stored(stored, claims.path)
+    announced = stage.files[claims.path]
 
     async def prepare() -> Unit:
         def decide(states: States) -> Outcome:
             return decide_upload(states.get(key), claims.path, claims.upload_id, file)
 
-        return unit_of(context, (key,), decide)
+        unit = unit_of(context, (key,), decide)
+        return msgspec.structs.replace(unit, actor=announced.actor, on_behalf_of=announced.on_behalf_of)
 
     await execute(services, prepare)
     return file

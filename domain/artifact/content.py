@@ -13,9 +13,6 @@ from referencing.exceptions import Unresolvable
 from domain.errors import InvalidArgumentError, SchemaViolationError, TooLargeError
 from domain.events import JsonObject
 
-MAX_DEPTH = 200
-"""Levels of nesting in a manifest or a configuration."""
-
 SCALARS = (str, int, bool, type(None))
 
 
@@ -50,7 +47,7 @@ class _CollectionCard(_Card):
 _CARDS: Mapping[str, type[_Card]] = {"generic": _Card, "collection": _CollectionCard}
 
 
-def clean(value: JsonObject, *, argument: str, limit_bytes: int) -> JsonObject:
+def clean(value: JsonObject, *, argument: str, limit_bytes: int, limit_depth: int) -> JsonObject:
     """Check the limits of a manifest or config and replace non-finite numbers by their names.
 
     `argument` names the value in errors. The size is that of its JSON text in UTF-8.
@@ -59,7 +56,7 @@ def clean(value: JsonObject, *, argument: str, limit_bytes: int) -> JsonObject:
         InvalidArgumentError: It is nested too deep, or holds text that is not Unicode.
         TooLargeError: Its JSON is larger than `limit_bytes`.
     """
-    cleaned = _clean(value, argument, 1)
+    cleaned = _clean(value, argument, limit_depth, 0)
     try:
         size = len(msgspec.json.encode(cleaned))
     except (UnicodeEncodeError, TypeError, OverflowError, ValueError) as error:
@@ -70,19 +67,19 @@ def clean(value: JsonObject, *, argument: str, limit_bytes: int) -> JsonObject:
     return result
 
 
-def _clean(value: Any, argument: str, depth: int) -> Any:  # noqa: ANN401 - Any JSON value.
+def _clean(value: Any, argument: str, limit_depth: int, depth: int) -> Any:  # noqa: ANN401 - Any JSON value.
     if isinstance(value, SCALARS):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
             return value
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if depth > MAX_DEPTH:
-        raise InvalidArgumentError(f"The {argument} is nested too deep; the maximum is {MAX_DEPTH} levels.")
+    if depth >= limit_depth:
+        raise InvalidArgumentError(f"The {argument} is nested too deep; the maximum is {limit_depth} levels.")
     if isinstance(value, dict):
-        return {str(key): _clean(item, argument, depth + 1) for key, item in value.items()}
+        return {str(key): _clean(item, argument, limit_depth, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item, argument, depth + 1) for item in value]
+        return [_clean(item, argument, limit_depth, depth + 1) for item in value]
     raise InvalidArgumentError(f"The {argument} holds a value of type {type(value).__name__}, which is not JSON.")
 
 

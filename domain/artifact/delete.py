@@ -51,9 +51,7 @@ def decide_delete(chain: Chain, *, children: int, delete_files: bool) -> Outcome
     artifact = chain.artifact
     require(may_delete(chain.viewer, chain.nodes))
     if children:
-        raise NotEmptyError(
-            f"Artifact '{artifact.full_id}' has {children} child artifacts. Delete them first."
-        )
+        raise NotEmptyError(f"Artifact '{artifact.full_id}' has {children} child artifacts. Delete them first.")
     advances: dict[StreamId, int] = {}
     events = end_of_life(artifact, advances, delete_files=delete_files)
     return Outcome(events=tuple(events), advances=advances)

@@ -7,10 +7,13 @@ from domain.artifact.state import Artifact, VersionEntry
 from domain.errors import InvalidArgumentError, VersionNotFoundError
 from domain.trees import TreeRoot
 
+_INDEX_DIGITS = 9
+
 
 def find_version(artifact: Artifact, version: str | int | None) -> VersionEntry | None:
     """Find a committed version by name, stable index, "latest" or None (the latest).
 
+    A text of digits is an index where no version has it as its name, because a query string has no numbers.
     Returns None only for the latest version of an artifact that has none.
 
     Raises:
@@ -18,9 +21,14 @@ def find_version(artifact: Artifact, version: str | int | None) -> VersionEntry 
     """
     if version is None or version == "latest":
         return artifact.latest
-    for entry in artifact.versions:
-        if entry.index == version if isinstance(version, int) else entry.name == version:
-            return entry
+    if isinstance(version, str):
+        for entry in artifact.versions:
+            if entry.name == version:
+                return entry
+    if isinstance(version, int) or (version.isascii() and version.isdigit() and len(version) <= _INDEX_DIGITS):
+        found = version_at(artifact, int(version))
+        if found is not None:
+            return found
     raise VersionNotFoundError(f"Artifact version '{version}' does not exist.")
 
 

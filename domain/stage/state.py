@@ -20,10 +20,15 @@ from domain.trees import TreeRoot
 
 
 class StagedFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A path of the stage. `file` is None while it is only announced; `place` keeps the order of announcement."""
+    """A path of the stage. `file` is None while it is only announced; `place` keeps the order of announcement.
+
+    `actor` and `on_behalf_of` put it there: who uploads by its signed URL does so in their name.
+    """
 
     upload_id: UUID
     place: int
+    actor: str
+    on_behalf_of: str | None = None
     weight_milli: int | None = None
     file: StoredFile | None = None
 
@@ -70,9 +75,9 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
         raise ValueError(f"{type(payload).__name__} before the stage was started")
     match payload:
         case FilesAnnounced():
-            changed = _announce(state, payload)
+            changed = _announce(state, payload, meta)
         case FileUploaded():
-            changed = _upload(state, payload)
+            changed = _upload(state, payload, meta)
         case FileRemoved():
             changed = _remove(state, payload)
         case StageBaseChanged():
@@ -86,13 +91,19 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
     return msgspec.structs.replace(changed, version=meta.stream_version, last_activity=meta.recorded_at)
 
 
-def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
+def _announce(state: Stage, payload: FilesAnnounced, meta: EventMeta) -> Stage:
     files, directories, removed = state.files.mutate(), state.directories.mutate(), state.removed.mutate()
     place = state.next_place
     for item in payload.files:
         known = files.get(item.path)
         if known is None:
-            files[item.path] = StagedFile(upload_id=item.upload_id, place=place, weight_milli=item.weight_milli)
+            files[item.path] = StagedFile(
+                upload_id=item.upload_id,
+                place=place,
+                actor=meta.actor,
+                on_behalf_of=meta.on_behalf_of,
+                weight_milli=item.weight_milli,
+            )
             place += 1
             for directory in ancestors(item.path):
                 directories[directory] = directories.get(directory, 0) + 1
@@ -106,12 +117,12 @@ def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
     )
 
 
-def _upload(state: Stage, payload: FileUploaded) -> Stage:
+def _upload(state: Stage, payload: FileUploaded, meta: EventMeta) -> Stage:
     known = state.files.get(payload.path)
     directories = state.directories
     place = state.next_place
     if known is None:
-        known = StagedFile(upload_id=payload.upload_id, place=place)
+        known = StagedFile(upload_id=payload.upload_id, place=place, actor=meta.actor, on_behalf_of=meta.on_behalf_of)
         place += 1
         for directory in ancestors(payload.path):
             directories = directories.set(directory, directories.get(directory, 0) + 1)

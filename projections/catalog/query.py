@@ -142,7 +142,15 @@ class SqliteCatalog:
             if reader is not None:
                 self._readers.remove(reader)
                 reader.close()
-            reader = self._local.reader = _Reader(path, counters, self._epoch, self._few)
+            try:
+                reader = _Reader(path, counters, self._epoch, self._few)
+            except sqlite3.OperationalError:
+                self._local.reader = None
+                if (self._path, self._counters()) == (path, counters):
+                    raise
+                # The file was replaced, and removed, since it was looked up.
+                return self._reader()
+            self._local.reader = reader
             self._readers.append(reader)
         return reader
 

@@ -329,7 +329,7 @@ def _upload_until_killed(root: str, started: Any) -> None:
 async def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     started = spawn.Event()
-    process = spawn.Process(target=_upload_until_killed, args=(str(tmp_path), started))
+    process = spawn.Process(target=_upload_until_killed, args=(str(tmp_path), started), daemon=True)
     process.start()
     assert await asyncio.to_thread(started.wait, 30)
     await until_there_is_a_file(tmp_path)

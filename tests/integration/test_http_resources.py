@@ -50,6 +50,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ("/lab/artifacts/data?stage=true&limit=7&no_cache=1", "Read", {"artifact_id": "lab/data", "stage": True}),
         (f"/lab/artifacts/{UUID}", "Read", {"artifact_id": UUID}),
         ("/lab/artifacts/data/history?kinds=access&limit=2", "History", {"artifact_id": "lab/data", "kinds": "access"}),
+        ("/lab/artifacts/data/versions?limit=2", "Versions", {"artifact_id": "lab/data", "limit": 2}),
     ],
 )
 async def test_addresses_are_methods(

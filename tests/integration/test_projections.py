@@ -181,6 +181,37 @@ async def test_a_rebuild_gives_the_same_documents_beside_the_live_ones(tmp_path:
     assert builds(tmp_path) == [new]
 
 
+async def test_readers_stay_where_they_are_until_the_new_file_has_caught_up(tmp_path: Path) -> None:
+    class Held(Grown):
+        """Lets nobody read from the tenth event on while it is held."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_free = asyncio.Event()
+            self.is_reached = asyncio.Event()
+
+        async def read(self, after: Position, limit: int) -> Any:
+            if after == 10:
+                self.is_reached.set()
+                await asyncio.wait_for(self.is_free.wait(), WAIT)
+            return await super().read(after, limit)
+
+    log, artifacts = Held(), gallery()
+    expected = [one.manifest["name"] for one in PlainCatalog(artifacts).search(query())[0]]
+    async with running(tmp_path, log) as service:
+        assert await service.catalog.wait_until(await log.add(artifacts.events), WAIT)
+        old = service.registry.live()
+        assert old is not None
+        behind = service.registry.new_file()
+        build(behind, artifacts.events[:10]).close()
+        service.registry.publish(behind)
+        await asyncio.wait_for(log.is_reached.wait(), WAIT)
+        assert await service.names() == expected
+        log.is_free.set()
+        await until(lambda: not old.exists())
+        assert await service.names() == expected
+
+
 async def test_a_rebuild_while_nobody_serves_removes_the_old_file(tmp_path: Path) -> None:
     log = Grown()
     await log.add(gallery().events)

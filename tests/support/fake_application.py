@@ -185,6 +185,7 @@ METHODS: Mapping[str, Method] = {
         _method("search", parameters.Search, operation=Operation.LIST),
         _method("read", parameters.Read, operation=Operation.READ),
         _method("history", parameters.History, operation=Operation.READ),
+        _method("versions", parameters.Versions, operation=Operation.READ),
         _method("get_file", parameters.GetFile, operation=Operation.GET_FILE),
         _method("put_file", parameters.PutFile, operation=Operation.PUT_FILE, ignored=("context", "version")),
         _method("list_files", parameters.ListFiles, _list_files, operation=Operation.LIST_FILES),

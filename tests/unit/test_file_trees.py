@@ -5,7 +5,7 @@ from application.tree_cache import ByteBoundedCache
 from application.tree_listing import DirEntry
 from application.tree_reader import DamagedTreeError
 from domain.errors import InvalidPathError
-from domain.trees import TreeRoot
+from domain.trees import TreeRoot, decode_index, path_of
 from tests.support.object_store import MemoryObjectStore
 from tests.support.trees import Tree, file
 
@@ -96,6 +96,47 @@ async def test_a_listing_skips_what_lies_below() -> None:
         DirEntry("d15002", None),
     ]
     assert objects.reads <= 4
+
+
+@pytest.mark.parametrize(
+    ("before", "put", "removed", "conflict"),
+    [
+        ([], ["a", "b/c"], [], None),
+        ([], ["a", "a/b/c"], [], "a"),
+        (["a"], ["a/b"], [], "a"),
+        (["a"], ["a/b"], ["a"], None),
+        (["a"], ["a/b", "a"], ["a"], "a"),
+        (["a/b"], ["a"], [], "a"),
+        (["a/b"], ["a"], ["a/b"], None),
+        (["a/b", "a/c"], ["a"], ["a/b"], "a"),
+        (["a", "b/c"], ["a", "b/c", "b/d"], [], None),
+        (["a-b", "a.b"], ["a/b"], [], None),
+    ],
+)
+async def test_a_conflict_is_named(before: list[str], put: list[str], removed: list[str], conflict: str | None) -> None:
+    objects = MemoryObjectStore()
+    root = await FileTrees(objects).commit(None, "p", dict.fromkeys(before, file(1)), ())
+    assert await FileTrees(objects).find_conflict(root, put, removed) == conflict
+
+
+async def test_a_walk_reads_no_more_than_it_gives() -> None:
+    objects = MemoryObjectStore()
+    root = await stored(objects)
+    index = decode_index(await objects.get(root.key))
+    trees = FileTrees(objects)
+    first, second = index.chunks[:2]
+    before_last = (await trees.list_directory(root, "d00", limit=first.count))[first.count - 2].name
+    for limit in (second.count, second.count + 1, second.count + 2):
+        pages = [page async for page in trees.walk(root, after=f"d00/{before_last}", limit=limit)]
+        assert sum(map(len, pages)) == limit
+    for limit in (second.count - 1, second.count, second.count + 1):
+        pages = [page async for page in trees.walk(root, after=path_of(first.last), limit=limit)]
+        assert sum(map(len, pages)) == limit
+        pages = [page async for page in trees.walk(root, after=path_of(first.first), limit=first.count + limit)]
+        assert sum(map(len, pages)) == first.count + limit
+    objects.reads = 0
+    assert [len(page) async for page in FileTrees(objects).walk(root, limit=1)] == [1]
+    assert objects.reads == 2
 
 
 async def test_reading_twice_reads_the_store_once() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from domain.artifact.config import new_config, replaced_config
-from domain.artifact.content import MAX_DEPTH, check_against_schema, check_card, check_schema, clean
+from domain.artifact.content import check_against_schema, check_card, check_schema, clean
 from domain.artifact.names import check_typed_alias, expand_alias, next_version_name
 from domain.artifact.words import random_alias
 from domain.errors import InvalidArgumentError, SchemaViolationError, TooLargeError
@@ -82,8 +82,11 @@ def test_default_version_names_skip_taken_ones() -> None:
     assert next_version_name(1, {"v0", "v1", "v2"}) == "v3"
 
 
+DEPTH = 20
+
+
 def limited(value: JsonObject, limit: int = 1000) -> JsonObject:
-    return clean(value, argument="manifest", limit_bytes=limit)
+    return clean(value, argument="manifest", limit_bytes=limit, limit_depth=DEPTH)
 
 
 def test_non_finite_numbers_become_their_names() -> None:
@@ -96,7 +99,7 @@ def test_size_and_depth_are_limited() -> None:
     with pytest.raises(TooLargeError, match="manifest has"):
         limited({"a": "é" * 900})
     nested: JsonObject = {}
-    for _ in range(MAX_DEPTH - 1):
+    for _ in range(DEPTH - 1):
         nested = {"n": nested}
     assert limited(nested, 10_000)
     with pytest.raises(InvalidArgumentError, match="nested too deep"):
