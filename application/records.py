@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from application.ports.statistics import Counts
 from domain.artifact.chain import Chain
 from domain.artifact.state import Artifact, VersionEntry, effective
 from domain.events import JsonObject
+from domain.filters import count_unindexed
+from domain.filters.values import MAX_KEYWORD_BYTES
 from domain.permissions import expanded_names, sees_grants
 from domain.stage.state import Stage
 
@@ -138,3 +141,11 @@ def pick_fields(record: JsonObject, fields: Sequence[str]) -> JsonObject:
                     break
                 target = inner
     return picked
+
+
+def note_unindexed(record: JsonObject, artifact: Artifact) -> JsonObject:
+    """Tell in the answer to a command how many values are kept but cannot be filtered by, if there are any."""
+    size = len(msgspec.json.encode((artifact.manifest, artifact.config)))
+    if size > MAX_KEYWORD_BYTES and (count := count_unindexed(artifact)):
+        record["_unindexed"] = count
+    return record

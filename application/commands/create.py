@@ -6,7 +6,7 @@ from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Create
 from application.ports.statistics import Counts
-from application.records import render
+from application.records import note_unindexed, render
 from application.services import Services
 from application.targets import Target, execute, find, keys_with_stage, split_id, unit_of, viewer_in, viewer_keys
 from application.units import States, Unit
@@ -245,7 +245,7 @@ async def _create(
     stage = done.states.get(stage_key(new.stage_id)) if new.stage_id else None
     is_draft = new.stage_id is not None
     record = render(chain, Counts(), children=0, staged=is_draft, shows_staging=is_draft, stage=stage)
-    return Reply(record, done.position)
+    return Reply(note_unindexed(record, chain.artifact), done.position)
 
 
 async def _holder(services: Services, context: CallContext, new: CreateArtifact) -> Target | None:

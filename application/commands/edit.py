@@ -5,7 +5,7 @@ from application.context import CallContext, Reply
 from application.manifests import manifest_of
 from application.parameters import Commit, Discard, Edit
 from application.queries.counters import child_count, counts_of
-from application.records import render
+from application.records import note_unindexed, render
 from application.services import Services
 from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, unit_of
@@ -187,4 +187,4 @@ async def _reply(
         shows_staging=stage is not None,
         stage=stage,
     )
-    return Reply(record, done.position)
+    return Reply(note_unindexed(record, artifact), done.position)
