@@ -14,10 +14,14 @@ from adapters.object_store.transfers import Download, Upload, head
 from application.ports.object_store import StoredObject
 from domain.errors import InvalidArgumentError, NotFoundError, TooLargeError
 
-WRITE_BLOCK_BYTES = 1024 * 1024
-"""A body is written and hashed in blocks of about this size, because threads gain nothing from small ones."""
-WRITE_BLOCKS_AHEAD = 4
-"""Blocks of one body that wait to be written and hashed; then the sender waits."""
+WRITE_BYTES = 1024 * 1024
+"""A body goes to the threads that write and hash it in steps of about this size."""
+WRITES_AHEAD = 4
+"""Steps of one body that are under way; then the sender waits."""
+MAX_CHUNKS = 1024
+"""Chunks in one step, because a sender could make each of them a single byte."""
+LARGE_CHUNK_BYTES = 64 * 1024
+"""Chunks that are at least as large on average are not joined before they are written."""
 READ_CHUNK_BYTES = 512 * 1024
 """Size of the chunks that are read, one ahead of the one that leaves."""
 MAX_THREADS = 16
@@ -42,9 +46,9 @@ class DirectoryObjectStore:
         """Store a small object; see the port."""
         upload, lane = Upload(self._disk), Lane(self._pool)
         try:
-            return await lane.submit(upload.publish, key, data)
+            return await lane.submit(upload.publish, key, (data,))
         except BaseException:
-            await asyncio.shield(lane.submit(upload.discard))
+            await _discard(upload, lane)
             raise
 
     async def put_stream(
@@ -63,22 +67,21 @@ class DirectoryObjectStore:
                 _check_size(received, size_bytes, limit_bytes)
                 parts.append(chunk)
                 filled += len(chunk)
-                if filled >= WRITE_BLOCK_BYTES:
-                    if len(under_way) == WRITE_BLOCKS_AHEAD:
+                if filled >= WRITE_BYTES or len(parts) == MAX_CHUNKS:
+                    if len(under_way) == WRITES_AHEAD:
                         await asyncio.gather(*under_way.popleft())
-                    block = b"".join(parts)
+                    blocks = _blocks(parts, filled)
                     parts, filled = [], 0
-                    under_way.append((writing.submit(upload.write, block), hashing.submit(upload.hash, block)))
+                    under_way.append((writing.submit(upload.write, blocks), hashing.submit(upload.hash, blocks)))
             if size_bytes is not None and received < size_bytes:
                 raise InvalidArgumentError(f"The body has {received} bytes instead of the declared {size_bytes}.")
             while under_way:
                 await asyncio.gather(*under_way.popleft())
-            return await writing.submit(upload.publish, key, b"".join(parts))
+            return await writing.submit(upload.publish, key, _blocks(parts, filled))
         except BaseException:
             for step in chain(*under_way):
                 step.add_done_callback(_retrieve)
-            # The file must go even when the caller is cancelled once more.
-            await asyncio.shield(writing.submit(upload.discard))
+            await _discard(upload, writing)
             raise
 
     async def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
@@ -134,6 +137,22 @@ def _check_size(received: int, size_bytes: int | None, limit_bytes: int | None) 
         raise TooLargeError(f"The body is larger than {limit_bytes} bytes.")
     if size_bytes is not None and received > size_bytes:
         raise InvalidArgumentError(f"The body has more than the declared {size_bytes} bytes.")
+
+
+def _blocks(parts: Sequence[bytes], size_bytes: int) -> Sequence[bytes]:
+    """Join small chunks, because a thread gains nothing from them; large ones are not worth a copy."""
+    return parts if size_bytes >= len(parts) * LARGE_CHUNK_BYTES else (b"".join(parts),)
+
+
+async def _discard(upload: Upload, lane: Lane) -> None:
+    try:
+        discarding = lane.submit(upload.discard)
+    except RuntimeError:
+        # The store was closed, which has waited for the lane.
+        upload.discard()
+    else:
+        # The file must go even when the caller is cancelled once more.
+        await asyncio.shield(discarding)
 
 
 def _retrieve(future: asyncio.Future[Result]) -> None:

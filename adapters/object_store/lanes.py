@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -26,7 +27,11 @@ class Lane:
     def submit(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> asyncio.Future[Result]:
-        """Put a call at the end of the lane."""
+        """Put a call at the end of the lane; for one event loop.
+
+        Raises:
+            RuntimeError: The pool is closed.
+        """
         future: Future[Result] = Future()
 
         def call() -> None:
@@ -42,14 +47,22 @@ class Lane:
             self._calls.append(call)
             is_idle = len(self._calls) == 1
         if is_idle:
-            self._pool.submit(self._run_next)
+            try:
+                self._pool.submit(self._run_next)
+            except RuntimeError:
+                self._calls.clear()
+                raise
         return asyncio.wrap_future(future)
 
     def _run_next(self) -> None:
-        self._calls[0]()
-        with self._mutex:
-            self._calls.popleft()
-            is_idle = not self._calls
-        if not is_idle:
-            # Behind the calls of others, so that one fast upload does not keep a thread for itself.
-            self._pool.submit(self._run_next)
+        while True:
+            self._calls[0]()
+            with self._mutex:
+                self._calls.popleft()
+                if not self._calls:
+                    return
+            # Behind the calls of others, so that one fast upload does not keep a thread for itself. A pool that is
+            # being closed takes no more, so what is left is done here.
+            with suppress(RuntimeError):
+                self._pool.submit(self._run_next)
+                return

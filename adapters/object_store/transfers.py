@@ -3,12 +3,16 @@
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from adapters.object_store.disk import MAGIC, TRAILER, Disk, describe, full_disk_refused, new_temporary, open_object
 from application.ports.object_store import StoredObject
 from domain.errors import InvalidArgumentError
+
+SYNC_EVERY_BYTES = 64 * 1024 * 1024
+"""A long body is synced on its way, so that its sender, who waits for the last sync, does not wait for all of it."""
 
 
 class Upload:
@@ -20,35 +24,41 @@ class Upload:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._temporary: tuple[Path, int] | None = None
+        self._unsynced_bytes = 0
         self._crc32 = 0
         self._sha256 = hashlib.sha256()
 
-    def hash(self, block: bytes) -> None:
-        """Add a block to the checksums."""
-        self._crc32 = zlib.crc32(block, self._crc32)
-        self._sha256.update(block)
+    def hash(self, blocks: Sequence[bytes]) -> None:
+        """Add blocks to the checksums."""
+        for block in blocks:
+            self._crc32 = zlib.crc32(block, self._crc32)
+            self._sha256.update(block)
 
-    def write(self, block: bytes) -> None:
-        """Append a block to the file.
+    def write(self, blocks: Sequence[bytes]) -> None:
+        """Append blocks to the file.
 
         Raises:
             StorageFullError: The disk is full.
         """
         with full_disk_refused():
-            self._append(block)
+            _, descriptor = self._append(blocks)
+            self._unsynced_bytes += sum(map(len, blocks))
+            if self._unsynced_bytes >= SYNC_EVERY_BYTES:
+                os.fsync(descriptor)
+                self._unsynced_bytes = 0
 
-    def publish(self, key: str, last_block: bytes) -> StoredObject:
-        """Append the last block, and make the body an object, durable when this returns.
+    def publish(self, key: str, last_blocks: Sequence[bytes]) -> StoredObject:
+        """Append the last blocks, and make the body an object, durable when this returns.
 
         Raises:
             InvalidArgumentError: Another object has this key.
             StorageFullError: The disk is full.
         """
         path = self._disk.path(key)
-        self.hash(last_block)
+        self.hash(last_blocks)
         with full_disk_refused():
-            self._append(last_block)
-            temporary, descriptor = self._append(TRAILER.pack(MAGIC, self._crc32, self._sha256.digest()))
+            trailer = TRAILER.pack(MAGIC, self._crc32, self._sha256.digest())
+            temporary, descriptor = self._append((*last_blocks, trailer))
             os.fsync(descriptor)
             stored = describe(descriptor, key)
             is_new = self._disk.publish(temporary, path)
@@ -69,12 +79,13 @@ class Upload:
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def _append(self, block: bytes) -> tuple[Path, int]:
+    def _append(self, blocks: Sequence[bytes]) -> tuple[Path, int]:
         if self._temporary is None:
             self._temporary = new_temporary(self._disk.temporary)
-        view = memoryview(block)
-        while view:
-            view = view[os.write(self._temporary[1], view) :]
+        for block in blocks:
+            view = memoryview(block)
+            while view:
+                view = view[os.write(self._temporary[1], view) :]
         return self._temporary
 
 

@@ -1,6 +1,7 @@
 """`artifact-manager serve`: the whole service in one process."""
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from adapters.structured_logging import configure_logging
 from api.cli.options import data_dir_option, settings_from
 from api.http.addresses import AddressInUseError, choose_port, url_of
 from application.settings import Settings
+
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Allocations before a young collection, and how many of each generation before one of the next."""
 
 
 @click.command()
@@ -54,6 +58,7 @@ async def _serve(settings: Settings) -> bool:
     async with open_gateway(settings, url, fail) as gateway:
 
         def announce() -> None:
+            _calm_collector()
             click.echo(url)
             log.info("serving", url=url, data_dir=str(settings.data_dir))
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from adapters.object_store.directory import READ_CHUNK_BYTES, WRITE_BLOCK_BYTES, DirectoryObjectStore
+from adapters.object_store.directory import READ_CHUNK_BYTES, WRITE_BYTES, DirectoryObjectStore
 from adapters.object_store.disk import DamagedObjectError
 from application.ports.object_store import ObjectStore
 from domain.errors import InvalidArgumentError, NotFoundError, StorageFullError, TooLargeError
 from tests.support.object_store import MemoryObjectStore
 
-LARGE = os.urandom(3 * WRITE_BLOCK_BYTES + 12_345)
+LARGE = os.urandom(3 * WRITE_BYTES + 12_345)
 
 
 @pytest.fixture(params=["directory", "memory"])
@@ -84,6 +84,12 @@ async def test_a_body_of_unknown_size_is_stored(store: ObjectStore) -> None:
     stored = await store.put_stream("k", pieces(LARGE, size=999_983), size_bytes=None, limit_bytes=None)
     assert stored.size_bytes == len(LARGE)
     assert await read(store, "k") == LARGE
+
+
+async def test_a_body_of_many_small_chunks_is_stored(store: ObjectStore) -> None:
+    body = LARGE[:60_000]
+    await store.put_stream("k", pieces(body, size=7), size_bytes=len(body), limit_bytes=None)
+    assert await read(store, "k") == body
 
 
 @pytest.mark.parametrize(
@@ -273,7 +279,7 @@ async def test_a_refused_upload_leaves_no_file(directory: DirectoryObjectStore, 
         with pytest.raises((InvalidArgumentError, ConnectionResetError)):
             await directory.put_stream("k", body, size_bytes=None, limit_bytes=None)
     with pytest.raises(TooLargeError):
-        await directory.put_stream("x", pieces(LARGE), size_bytes=None, limit_bytes=2 * WRITE_BLOCK_BYTES)
+        await directory.put_stream("x", pieces(LARGE), size_bytes=None, limit_bytes=2 * WRITE_BYTES)
     assert files(tmp_path) == ["objects/k"]
 
 
@@ -316,7 +322,7 @@ async def test_objects_outlive_the_store(tmp_path: Path) -> None:
 def _upload_until_killed(root: str, started: Any) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
-            yield b"x" * WRITE_BLOCK_BYTES
+            yield b"x" * WRITE_BYTES
             started.set()
             await asyncio.sleep(0.05)
 
@@ -342,6 +348,25 @@ async def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path:
     await DirectoryObjectStore(tmp_path).close()
     assert files(tmp_path) == []
     process.close()
+
+
+async def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
+    store = DirectoryObjectStore(tmp_path)
+    body = pieces(os.urandom(64 * WRITE_BYTES), size=WRITE_BYTES)
+    uploads = [
+        asyncio.create_task(store.put_stream("stream", body, size_bytes=None, limit_bytes=None)),
+        asyncio.create_task(store.put("whole", LARGE)),
+    ]
+    await until_there_is_a_file(tmp_path)
+    async with asyncio.timeout(30):
+        await store.close()
+        late, whole = await asyncio.gather(*uploads, return_exceptions=True)
+    assert isinstance(late, RuntimeError)
+    assert not isinstance(whole, BaseException)
+    again = DirectoryObjectStore(tmp_path)
+    assert await again.get("whole") == LARGE
+    await again.close()
+    assert files(tmp_path) == ["objects/whole"]
 
 
 async def test_a_cut_file_is_noticed(directory: DirectoryObjectStore, tmp_path: Path) -> None:
