@@ -68,13 +68,6 @@ async def _serve(settings: Settings) -> bool:
 
 
 def _calm_collector() -> None:
-    """Let the collector look less often, and never again at what lives as long as the process."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-
-
-def _calm_collector() -> None:
     """Keep the garbage collector from stalling the event loop.
 
     What start-up made stays for good, so it is frozen. A request leaves no cycles, so the collector is asked less
