@@ -7,6 +7,7 @@ from uuid import UUID
 from application.context import CallContext
 from application.services import Services
 from application.units import Done, States, Unit
+from application.viewers import VIEWERS
 from domain.actor import Actor
 from domain.alias import Alias
 from domain.artifact.chain import MAX_DEPTH, Chain
@@ -16,7 +17,7 @@ from domain.artifact.state import Artifact
 from domain.errors import ArtifactNotFoundError, ConflictError, InvalidIdError
 from domain.events import Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, stage_key, workspace_key
-from domain.permissions import Viewer, viewer_of
+from domain.permissions import Viewer
 from domain.workspace import Workspace, home_key
 
 MAX_ATTEMPTS = 10
@@ -74,7 +75,7 @@ def viewer_in(actor: Actor, workspace: str, state_of: StateOf) -> Viewer:
     keys = viewer_keys(actor, workspace)
     state: Workspace | None = state_of(keys[0])
     home: Workspace | None = state_of(keys[-1])
-    return viewer_of(actor, workspace, state, home)
+    return VIEWERS.get(actor, workspace, state, home)
 
 
 def split_id(text: str, workspace: str) -> tuple[str, str]:

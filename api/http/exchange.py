@@ -1,6 +1,5 @@
 """One HTTP request and its answer, over raw ASGI."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from http.cookies import CookieError, SimpleCookie
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs
 
 from litestar.types import Receive, Scope, Send
 
+from api.http.deadline import Deadline
 from domain.errors import InvalidArgumentError
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -127,7 +127,7 @@ class Exchange:
         """
         while True:
             try:
-                async with asyncio.timeout(stalled_seconds):
+                with Deadline(stalled_seconds):
                     message = await self.receive()
             except TimeoutError:
                 raise ClientStalledError from None
@@ -165,7 +165,7 @@ class Exchange:
             if left < 0:
                 break
             try:
-                async with asyncio.timeout(stalled_seconds):
+                with Deadline(stalled_seconds):
                     await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             except TimeoutError:
                 raise ClientStalledError from None

@@ -1,4 +1,4 @@
-"""The addresses that are answered over raw ASGI: calls of methods, and bodies of files."""
+"""The addresses that are answered over raw ASGI: calls of methods, records, and bodies of files."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -8,6 +8,7 @@ from api.http.exchange import Exchange
 from api.http.files import FileQuery, UploadQuery, answer_file_request
 from api.http.gateway import Gateway
 from api.http.objects import SIGNATURE, answer_object_request
+from api.http.record import RecordQuery, answer_record_request
 from api.http.services import BY_METHOD, answer_service_call
 from application.methods import Command
 from domain.permissions import Operation
@@ -39,6 +40,14 @@ SERVICES = RawRoute(
     },
     answer=answer_service_call,
 )
+RECORD = RawRoute(
+    name="record",
+    path="/{workspace}/artifacts/{alias}",
+    operations={"GET": Operation.READ, "HEAD": Operation.READ},
+    summaries={"GET": "Read the record of an artifact.", "HEAD": "Ask whether there is such an artifact."},
+    query={"GET": RecordQuery, "HEAD": RecordQuery},
+    answer=answer_record_request,
+)
 FILES = RawRoute(
     name="files",
     path="/{workspace}/artifacts/{alias}/files/{path}",
@@ -68,7 +77,7 @@ OBJECTS = RawRoute(
     },
     answer=answer_object_request,
 )
-RAW_ROUTES = (SERVICES, FILES, OBJECTS)
+RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS)
 
 
 def find_raw_route(parts: list[str]) -> RawRoute | None:
@@ -78,6 +87,8 @@ def find_raw_route(parts: list[str]) -> RawRoute | None:
             return SERVICES
         case ["", "s3", _, *_]:
             return OBJECTS
+        case ["", workspace, "artifacts", alias] if workspace and alias:
+            return RECORD
         case ["", workspace, "artifacts", alias, "files", *_] if workspace and alias:
             return FILES
     return None

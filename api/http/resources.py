@@ -17,7 +17,7 @@ from domain.artifact.names import is_uuid
 Query = dict[str, list[str]]
 
 # What clients send with a request for one artifact although it only means something for lists.
-_LIST_FIELDS = frozenset(
+LIST_FIELDS = frozenset(
     {"keywords", "filters", "offset", "limit", "mode", "order_by", "pagination", "no_cache", "list_fields"}
 )
 _UNREAD_FIELDS = CONTEXT_FIELDS | {"token", "no_cache"}
@@ -29,7 +29,7 @@ def artifact_id_of(workspace: str, alias: str) -> str:
 
 
 def resource_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
-    """Make the handlers of all addresses of artifacts but those of files."""
+    """Make the handlers of the addresses of artifacts, but for records and files, which are answered over raw ASGI."""
     methods = gateway.services[ARTIFACT_MANAGER]
 
     @get("/{workspace:str}/artifacts", opt={"operation": methods["list"]}, name="list_artifacts")
@@ -41,14 +41,6 @@ def resource_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
     async def search_artifacts(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Search all artifacts of a workspace."""
         return await _answer(gateway, request, methods["search"], {}, _UNREAD_FIELDS | {"silent"})
-
-    @get("/{workspace:str}/artifacts/{alias:str}", opt={"operation": methods["read"]}, name="read_artifact")
-    async def read_artifact(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Read the record of an artifact."""
-        path: Query = {"artifact_id": [_artifact_id(request)]}
-        if Exchange.of(request.scope).method == "HEAD":
-            path["silent"] = ["true"]
-        return await _answer(gateway, request, methods["read"], path, _UNREAD_FIELDS | _LIST_FIELDS)
 
     @get("/{workspace:str}/artifacts/{alias:str}/children", opt={"operation": methods["list"]}, name="list_children")
     async def list_children(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -68,7 +60,7 @@ def resource_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
         path: Query = {"artifact_id": [_artifact_id(request)]}
         return await _answer(gateway, request, methods["versions"], path, _UNREAD_FIELDS)
 
-    return [list_artifacts, search_artifacts, read_artifact, list_children, read_history, list_versions]
+    return [list_artifacts, search_artifacts, list_children, read_history, list_versions]
 
 
 def _artifact_id(request: Request[Any, Any, Any]) -> str:
