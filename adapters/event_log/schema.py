@@ -27,7 +27,6 @@ CREATE_TABLES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (originator_id, originator_version)",
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id)",
     "CREATE INDEX IF NOT EXISTS events_by_artifact ON events (artifact_id) WHERE artifact_id IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS events_by_workspace ON events (workspace) WHERE workspace IS NOT NULL",
     """
     CREATE TABLE IF NOT EXISTS heads (
         stream_id BLOB PRIMARY KEY,
