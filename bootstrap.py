@@ -38,6 +38,7 @@ from projections.runner import ProjectionRunner, ProjectionStatus
 from projections.statistics.handler import statistics_model
 from projections.statistics.query import SqliteStatistics
 from projections.statistics.recent import RecentTails
+from projections.tailed_log import TailedLog
 from workers import projector
 
 ARTIFACT_LOG = "artifacts"
@@ -90,6 +91,7 @@ async def open_gateway(settings: Settings, url: str, on_failure: Callable[[], No
         recent = RecentTails(recorded_before=await access_log.position())
         statistics_progress, catalog_progress = Progress(), Progress()
         statistics = SqliteStatistics(recent, statistics_progress)
+        stack.callback(statistics.close)
         registries = _registries(settings.data_dir, logs)
         catalog = SqliteCatalog(log.epoch(), catalog_progress, registries["statistics"].live)
         stack.push_async_callback(catalog.close)
@@ -191,7 +193,7 @@ async def _open_logs(stack: AsyncExitStack, data_dir: Path, objects: ObjectStore
     for name, file in _LOG_FILES.items():
         log = await asyncio.to_thread(SqliteEventLog, data_dir / file, name)
         stack.push_async_callback(log.close)
-        logs[name] = LargePayloadEventLog(log, objects)
+        logs[name] = TailedLog(LargePayloadEventLog(log, objects))
     return logs
 
 

@@ -107,6 +107,9 @@ class AccessQueue:
         self._view_delay_seconds = view_delay_seconds
         self._room_seconds = room_seconds
         self._queue: deque[WaitingAccess] = deque()
+        self._put = 0
+        self._ended = 0
+        self._flushing: list[tuple[int, asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._urgent = asyncio.Event()
         self._room = asyncio.Event()
@@ -142,6 +145,7 @@ class AccessQueue:
     def put(self, waiting: WaitingAccess) -> None:
         """Append an access soon: at once when somebody waits for it. There must be room."""
         self._queue.append(waiting)
+        self._put += 1
         self._arrived.set()
         length = len(self._queue)
         if waiting.done is not None or length >= BATCH_LIMIT:
@@ -150,6 +154,15 @@ class AccessQueue:
             self._room.clear()
         if self._task is None:
             self._task = asyncio.create_task(self._append_batches(), name="access-queue")
+
+    async def flush(self) -> None:
+        """Wait until all that was put before is appended, or lost."""
+        if self._ended >= self._put:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._flushing.append((self._put, future))
+        self._urgent.set()
+        await future
 
     def alarm(self, views: int, reason: str) -> None:
         """Log lost views, at most one line a minute."""
@@ -213,6 +226,17 @@ class AccessQueue:
             self._fail(batch, UnavailableError("The access could not be recorded; try again later."))
         finally:
             self._recent.end_append(position)
+            self._end(len(batch))
+
+    def _end(self, accesses: int) -> None:
+        self._ended += accesses
+        still: list[tuple[int, asyncio.Future[None]]] = []
+        for wanted, future in self._flushing:
+            if wanted > self._ended:
+                still.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+        self._flushing = still
 
     async def _store(self, batch: Sequence[WaitingAccess]) -> Appended:
         day = batch[-1].recorded_at // DAY_MICROSECONDS

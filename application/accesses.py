@@ -134,6 +134,10 @@ class AccessRecorder:
             payloads, actor, artifact_id, workspace, correlation_id, file_count=0, comment=comment
         )
 
+    async def flush(self) -> None:
+        """Wait until everything that was recorded before is durable, or lost."""
+        await self._queue.flush()
+
     async def close(self) -> None:
         """Append all that waits, then stop. What comes later is refused, and views are lost."""
         await self._queue.close()

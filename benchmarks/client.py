@@ -14,7 +14,7 @@ class _Connection(asyncio.Protocol):
     """Sends one request after the other, each when the answer to the one before is complete."""
 
     def __init__(self, requests: Iterator[bytes], is_over: asyncio.Event, latencies: list[float]) -> None:
-        self.failures = 0
+        self.failures: list[str] = []
         self.closed = asyncio.get_running_loop().create_future()
         self._requests = requests
         self._is_over = is_over
@@ -34,13 +34,14 @@ class _Connection(asyncio.Protocol):
         if not separator or len(rest) < _content_length(head):
             return
         self._latencies.append(time.perf_counter() - self._sent_at)
-        self.failures += not head.startswith(b"HTTP/1.1 2")
+        if not head.startswith(b"HTTP/1.1 2"):
+            self.failures.append(self._buffer[:500].decode(errors="replace"))
         self._buffer = b""
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed.done():
-            self.failures += 1
+            self.failures.append(f"The connection was lost: {exc}")
             self.closed.set_result(None)
 
     def _send(self) -> None:
@@ -71,8 +72,8 @@ def encode(host: str, method: str, path: str, headers: Iterable[tuple[str, str]]
 
 async def drive(
     host: str, port: int, requests: Iterator[bytes], *, clients: int, seconds: float | None = None
-) -> tuple[list[float], int]:
-    """Send requests until there are no more, or the time is over; give the latencies and the number of failures."""
+) -> tuple[list[float], list[str]]:
+    """Send requests until there are no more, or the time is over; give the latencies and the answers that failed."""
     loop = asyncio.get_running_loop()
     is_over, latencies = asyncio.Event(), list[float]()
     connections = []
@@ -84,7 +85,7 @@ async def drive(
         is_over.set()
     async with asyncio.timeout(None if seconds is None else STOP_SECONDS):
         await asyncio.gather(*(connection.closed for connection in connections))
-    return latencies, sum(connection.failures for connection in connections)
+    return latencies, [failure for connection in connections for failure in connection.failures]
 
 
 async def _main(what: dict[str, object]) -> None:
@@ -120,7 +121,7 @@ async def _main(what: dict[str, object]) -> None:
         "seconds": elapsed,
         "p50_ms": latencies[len(latencies) // 2] * 1e3,
         "p99_ms": latencies[len(latencies) * 99 // 100] * 1e3,
-        "failures": failures,
+        "failures": len(failures),
     }
     print(json.dumps(result))
 

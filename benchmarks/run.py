@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -49,7 +50,7 @@ def main(only: Sequence[str], quick: bool, output: Path | None) -> None:
                 continue
             click.echo(f"{name} ...", err=True)
             started = time.perf_counter()
-            found = measure(bench)
+            found = _measured(name, measure, bench)
             for row in found:
                 click.echo(f"  {row.name}: {row.measured} {row.ratio} {_verdict(row)}", err=True)
             click.echo(f"  took {time.perf_counter() - started:.0f} s", err=True)
@@ -65,6 +66,16 @@ def main(only: Sequence[str], quick: bool, output: Path | None) -> None:
     missed = [row.name for row in rows if row.is_met is False]
     if missed:
         click.echo(f"Missed: {'; '.join(missed)}", err=True)
+
+
+def _measured(name: str, measure: Measure, bench: Bench) -> Sequence[Row]:
+    """Measure; a failure is a result too, and the others are measured nevertheless."""
+    try:
+        return measure(bench)
+    except (RuntimeError, AssertionError, OSError) as error:
+        traceback.print_exception(error)
+        reason = " ".join(str(error).split())[:200]
+        return [Row(name=name, measured=f"failed: {reason}", target="an answer", is_met=False)]
 
 
 def report(rows: Sequence[Row], *, quick: bool, seconds: float) -> str:

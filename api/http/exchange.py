@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from http.cookies import CookieError, SimpleCookie
+from itertools import count
 from os import urandom
 from typing import Any
 from urllib.parse import parse_qs
@@ -32,6 +33,11 @@ class ClientDisconnectedError(Exception):
 
 class ClientStalledError(ClientDisconnectedError):
     """The client neither sent nor took anything for too long."""
+
+
+_PROCESS = urandom(8).hex()
+# Unique, and no secret: what is random in it is drawn once, because each draw is a call of the system.
+_REQUEST_IDS = (f"{_PROCESS}{number:016x}" for number in count())
 
 
 class Exchange:
@@ -69,7 +75,7 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.origin = self.headers.get(b"origin")
         given = self.header(b"x-request-id")
-        self.request_id = given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else urandom(16).hex()
+        self.request_id = given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else next(_REQUEST_IDS)
         self.status: int | None = None
         self.is_answered = False
         self.operation: str | None = None

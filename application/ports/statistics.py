@@ -25,6 +25,10 @@ class Statistics(Protocol):
         """
         ...
 
+    async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
+        """Wait until the read model, by which lists filter and order, holds the log up to a position; else False."""
+        ...
+
 
 class RecentAccess:
     """One access of this process that the read model may not hold yet.

@@ -42,7 +42,7 @@ def upload(urls: Sequence[str]) -> float:
     began = time.perf_counter()
     _, failures = asyncio.run(drive(host, port, requests(), clients=min(UPLOAD_CLIENTS, len(urls))))
     if failures:
-        raise RuntimeError(f"{failures} uploads failed")
+        raise RuntimeError(f"{len(failures)} uploads failed, the first with: {failures[0]}")
     return time.perf_counter() - began
 
 

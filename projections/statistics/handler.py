@@ -17,6 +17,12 @@ from projections.statistics.sqlite import VERSION, CountersFile, CountersReader
 NAME: Final = "statistics"
 LOG: Final = "accesses"
 
+APPLY_INTERVAL_SECONDS: Final = 0.1
+"""How long a small batch waits after the one before it. The process's own accesses show at once nevertheless."""
+
+SMALL_BATCH: Final = 250
+"""Batches of fewer events wait, so that a few large transactions do the work of many small ones."""
+
 _T = TypeVar("_T")
 
 
@@ -26,14 +32,26 @@ class StatisticsHandler:
     Readers that answer from another file, because this one is being built, ignore them.
     """
 
-    def __init__(self, path: Path, file: CountersFile, thread: ThreadPoolExecutor, readers: SqliteStatistics) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: CountersFile,
+        thread: ThreadPoolExecutor,
+        readers: SqliteStatistics,
+        *,
+        interval_seconds: float,
+    ) -> None:
         self._path = path
         self._file = file
         self._thread = thread
         self._readers = readers
+        self._interval_seconds = interval_seconds
+        self._applied_at = -interval_seconds
 
     @classmethod
-    async def open(cls, path: Path, epoch: str, readers: SqliteStatistics) -> "StatisticsHandler":
+    async def open(
+        cls, path: Path, epoch: str, readers: SqliteStatistics, *, interval_seconds: float = 0.0
+    ) -> "StatisticsHandler":
         """Open a file, or make it when it is not there.
 
         Raises:
@@ -43,7 +61,8 @@ class StatisticsHandler:
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="statistics-writer")
         try:
-            return cls(path, await _run(thread, lambda: CountersFile.open(path, epoch)), thread, readers)
+            file = await _run(thread, lambda: CountersFile.open(path, epoch))
+            return cls(path, file, thread, readers, interval_seconds=interval_seconds)
         except BaseException:
             thread.shutdown(wait=False)
             raise
@@ -60,6 +79,10 @@ class StatisticsHandler:
             StorageFullError: The disk is full; nothing was changed.
             UnavailableError: The file cannot be written now, or the append of these events does not end.
         """
+        loop = asyncio.get_running_loop()
+        if len(events) < SMALL_BATCH and (pause := self._applied_at + self._interval_seconds - loop.time()) > 0:
+            await asyncio.sleep(pause)
+        self._applied_at = loop.time()
         try:
             applied = await _run(self._thread, lambda: self._file.apply(events))
             await self._readers.publish(self._path, applied)
@@ -78,11 +101,13 @@ class StatisticsHandler:
         self._thread.shutdown()
 
 
-def statistics_model(epoch: str, readers: SqliteStatistics) -> ReadModel:
+def statistics_model(
+    epoch: str, readers: SqliteStatistics, *, interval_seconds: float = APPLY_INTERVAL_SECONDS
+) -> ReadModel:
     """Describe the counters to the runner."""
 
     async def open_file(path: Path) -> Handler:
-        return await StatisticsHandler.open(path, epoch, readers)
+        return await StatisticsHandler.open(path, epoch, readers, interval_seconds=interval_seconds)
 
     return ReadModel(name=NAME, log=LOG, version=VERSION, open=open_file, serve=readers.serve, inspect=_inspect)
 

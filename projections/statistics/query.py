@@ -93,6 +93,10 @@ class SqliteStatistics:
             answer.update(await self._read(missing[start : start + READ_LIMIT]))
         return answer
 
+    async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
+        """Wait until the file holds all accesses up to a position; False when the time is over."""
+        return await self._progress.wait_until(position, timeout_seconds)
+
     async def publish(self, path: Path, applied: Applied) -> None:
         """Show the new counts of a batch that is in a file now, if answers come from that file.
 

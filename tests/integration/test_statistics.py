@@ -317,6 +317,26 @@ async def test_what_the_file_holds_is_no_longer_kept_in_memory(tmp_path: Path) -
     await process.stop()
 
 
+async def test_small_batches_wait_for_each_other(tmp_path: Path) -> None:
+    process = await Process.start(MemoryEventLog(), tmp_path / "live.db")
+    artifact = uuid4()
+    await process.download(artifact)
+    await process.download(artifact)
+    first, second = await process.log.read(Position(0), 2)
+    model = statistics_model("memory", process.statistics, interval_seconds=0.1)
+    handler = await model.open(tmp_path / "counters.db")
+    await handler.apply([first])
+    waiting = asyncio.create_task(handler.apply([second]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert handler.position == 1
+    await waiting
+    assert handler.position == 2
+    await handler.close()
+    assert (artifact.bytes, 0, 2_000) in rows_of(tmp_path / "counters.db")
+    await process.stop()
+
+
 async def test_a_batch_that_fails_at_its_end_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "counters.db"
     process = await Process.start(MemoryEventLog(), path)
