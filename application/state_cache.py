@@ -10,7 +10,7 @@ import msgspec
 from application.ports.event_log import EventLog, StreamHead
 from domain.errors import UnavailableError
 from domain.folds import NEVER_FOLDED, Fold
-from domain.ids import StreamId, StreamKey
+from domain.ids import StreamId, StreamKey, StreamKind
 
 CACHE_ENTRIES = 10_000
 FOLD_PAGE_EVENTS = 500
@@ -18,6 +18,8 @@ FOLD_PAGE_EVENTS = 500
 FOLD_SLICE_SECONDS = 0.005
 """After folding for so long, others get their turn."""
 UNCHECKED = -1
+
+_KIND_BITS = {kind: place << 128 for place, kind in enumerate(StreamKind)}
 
 
 class Versioned(NamedTuple):
@@ -54,7 +56,7 @@ class StateCache:
         self._log = log
         self._fold = fold
         self._max_entries = max_entries
-        # By the id's number: hashing a UUID or a key runs Python code, hashing a number does not.
+        # By the number of kind and id: hashing a UUID or a key runs Python code, hashing a number does not.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._loads: dict[int, asyncio.Task[Versioned]] = {}
         self._check: _Check | None = None
@@ -70,7 +72,7 @@ class StateCache:
         entries = self._entries
         if marker is not None:
             for key in keys:
-                number = key.id.int
+                number = _number(key)
                 entry = entries.get(number)
                 if entry is not None and entry.marker == marker:
                     entries.move_to_end(number)
@@ -86,7 +88,7 @@ class StateCache:
 
     def peek(self, key: StreamKey) -> Versioned | None:
         """Give a state that may be old, for one who has its version checked himself; None when it is not here."""
-        number = key.id.int
+        number = _number(key)
         entry = self._entries.get(number)
         if entry is None:
             return None
@@ -95,11 +97,11 @@ class StateCache:
 
     def put(self, key: StreamKey, value: Versioned) -> None:
         """Keep a state that is known to have been appended; an older one than there is changes nothing."""
-        self._keep(key.id.int, value, UNCHECKED)
+        self._keep(_number(key), value, UNCHECKED)
 
     async def _at_least(self, key: StreamKey, version: int, marker: int | None) -> Versioned:
         if version == 0:
-            self._keep(key.id.int, ABSENT, UNCHECKED if marker is None else marker)
+            self._keep(_number(key), ABSENT, UNCHECKED if marker is None else marker)
             return ABSENT
         if key.kind in NEVER_FOLDED:
             value = Versioned(None, version)
@@ -113,7 +115,7 @@ class StateCache:
             if value.version < version:
                 raise UnavailableError("The events of a stream could not be read up to its head.")
         # The marker is older than the head that the state was compared with: what came after it is seen next time.
-        self._keep(key.id.int, value, UNCHECKED if marker is None else marker)
+        self._keep(_number(key), value, UNCHECKED if marker is None else marker)
         return value
 
     async def _heads(self, streams: Iterable[StreamId]) -> Mapping[StreamId, StreamHead]:
@@ -131,9 +133,10 @@ class StateCache:
         return await self._log.heads(list(streams))
 
     async def _load(self, key: StreamKey) -> Versioned:
-        number = key.id.int
+        number = _number(key)
         loading = self._loads.get(number)
-        if loading is None:
+        # One that has ended stays here until the event loop comes to its callbacks; it is as old as any earlier one.
+        if loading is None or loading.done():
             loading = asyncio.get_running_loop().create_task(self._read(key))
             self._loads[number] = loading
             loading.add_done_callback(lambda done: self._loaded(number, done))
@@ -141,7 +144,8 @@ class StateCache:
         return await asyncio.shield(loading)
 
     def _loaded(self, number: int, loading: "asyncio.Task[Versioned]") -> None:
-        del self._loads[number]
+        if self._loads.get(number) is loading:
+            del self._loads[number]
         _retrieved(loading)
 
     async def _read(self, key: StreamKey) -> Versioned:
@@ -159,7 +163,7 @@ class StateCache:
             if len(page) < FOLD_PAGE_EVENTS:
                 value = Versioned(state, version)
                 if version:
-                    self._keep(key.id.int, value, UNCHECKED)
+                    self._keep(_number(key), value, UNCHECKED)
                 return value
 
     def _keep(self, number: int, value: Versioned, marker: int) -> None:
@@ -174,6 +178,12 @@ class StateCache:
         elif value.version == entry.value.version and marker != UNCHECKED:
             entry.marker = marker
         self._entries.move_to_end(number)
+
+
+def _number(key: StreamKey) -> int:
+    # The kind counts, because what a caller gives as the id of an artifact may be that of a stage or an alias, whose
+    # events mean nothing to an artifact.
+    return _KIND_BITS[key.kind] | key.id.int
 
 
 def _retrieved(task: "asyncio.Task[Any]") -> None:

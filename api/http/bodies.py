@@ -85,18 +85,22 @@ def _parse(body: bytes) -> Any:  # noqa: ANN401 - Any JSON value.
     try:
         return _OBJECT.decode(body)
     except msgspec.DecodeError as error:
-        reason = str(error)
+        reason = f"The body is not valid JSON: {error}"
     except UnicodeDecodeError:
         raise InvalidArgumentError("The body is not valid UTF-8") from None
-    if b"NaN" not in body and b"Infinity" not in body:
-        raise InvalidArgumentError(f"The body is not valid JSON: {reason}")
     # Python's clients write NaN and the infinities, which only the standard library reads.
+    has_names = b"NaN" in body or b"Infinity" in body
+    if not has_names and b"\\u" not in body:
+        raise InvalidArgumentError(reason)
     try:
         found = json.loads(body)
-        # It also lets lone surrogates pass, which no answer could be encoded with.
         msgspec.json.encode(found)
+    except UnicodeEncodeError:
+        raise InvalidArgumentError("The body holds half of a surrogate pair, which is no character") from None
     except (ValueError, OverflowError):
-        raise InvalidArgumentError(f"The body is not valid JSON: {reason}") from None
+        raise InvalidArgumentError(reason) from None
+    if not has_names:
+        raise InvalidArgumentError(reason)
     return found
 
 

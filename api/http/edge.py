@@ -22,6 +22,8 @@ from api.http.raw_routes import find_raw_route
 _CLOSED_BY_CLIENT = 499
 _LET_GO_SECONDS = 0.05
 _DAY_SECONDS = b"86400"
+_STALLED = 408, "The request did not arrive in time", "request_timeout"
+_CUT_OFF = 400, "The request ended before its body was complete", "incomplete_body"
 
 _log = structlog.get_logger()
 
@@ -108,15 +110,20 @@ class Edge:
 
 
 async def _end_early(exchange: Exchange, error: ClientDisconnectedError) -> None:
-    """Tell a client that stalled before its answer began; one that is gone, or has half of it, can be told nothing."""
-    if isinstance(error, ClientStalledError) and exchange.status is None:
+    """Tell a client whose request did not arrive whole, unless its answer has begun; one that is gone does not hear it.
+
+    A client that closed only its side, or broke the framing of its body, still listens.
+    """
+    is_stalled = isinstance(error, ClientStalledError)
+    if exchange.status is None:
+        status, detail, code = _STALLED if is_stalled else _CUT_OFF
         # The server must have let go of the body that was being waited for before the answer goes out, or it keeps the
         # connection open for as long as the client does (seen with granian 2.8.7: 60 of 100 connections).
         await asyncio.sleep(_LET_GO_SECONDS)
-        headers = ((b"connection", b"close"),)
-        await answer_problem(exchange, 408, "The request did not arrive in time", "request_timeout", headers)
-    else:
-        exchange.status = _CLOSED_BY_CLIENT
+        await answer_problem(exchange, status, detail, code, ((b"connection", b"close"),))
+        if is_stalled:
+            return
+    exchange.status = _CLOSED_BY_CLIENT
 
 
 async def _refuse_websocket(receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from litestar.types import Receive, Scope, Send
 
 from api.http.deadline import Deadline
-from domain.errors import InvalidArgumentError
+from domain.errors import InvalidArgumentError, UnauthenticatedError
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -94,6 +94,17 @@ class Exchange:
         """Give a request header by its lower-case name."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def authorization(self) -> str | None:
+        """Give the `Authorization` header.
+
+        Raises:
+            UnauthenticatedError: There is more than one: a proxy may have looked at another one than we would.
+        """
+        sent = self.scope["headers"]
+        if len(sent) != len(self.headers) and sum(name == b"authorization" for name, _ in sent) > 1:
+            raise UnauthenticatedError("The request has more than one Authorization header.")
+        return self.header(b"authorization")
 
     def cookie(self, name: str) -> str | None:
         """Give a cookie; None when there is none or the header is malformed."""

@@ -28,7 +28,7 @@ async def open_service_context(
         UnauthenticatedError: The token is not valid.
         InvalidArgumentError: The wish for freshness is malformed.
     """
-    actor = await gateway.authenticate(exchange.header(b"authorization"), exchange.cookie(_ACCESS_COOKIE), None)
+    actor = await gateway.authenticate(exchange.authorization(), exchange.cookie(_ACCESS_COOKIE), None)
     if actor.is_generated or workspace == PUBLIC_WORKSPACE:
         workspace = actor.current_workspace
     return _context(exchange, actor, workspace, query)
@@ -45,7 +45,7 @@ async def open_context(
     """
     token = query.get("token")
     actor = await gateway.authenticate(
-        exchange.header(b"authorization"), exchange.cookie(_ACCESS_COOKIE), token[-1] if token else None
+        exchange.authorization(), exchange.cookie(_ACCESS_COOKIE), token[-1] if token else None
     )
     return _context(exchange, actor, workspace, query)
 

@@ -15,9 +15,10 @@ from domain.actor import ANONYMOUS_WORKSPACE
 from domain.artifact.chain import Chain
 from domain.artifact.commit import StaleFactsError
 from domain.artifact.config import new_config, with_creators
-from domain.artifact.content import check_card, check_schema
+from domain.artifact.content import check_card
 from domain.artifact.create import CreateArtifact, Replaced, decide_create
 from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern
+from domain.artifact.schema import check_schema
 from domain.artifact.state import Artifact
 from domain.artifact.weights import to_milli
 from domain.artifact.words import random_alias

@@ -11,8 +11,8 @@ from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, unit_of
 from application.units import Done, States, Unit
 from domain.artifact.commit import CommitStage, commit_intent, decide_commit, decide_discard
-from domain.artifact.content import check_schema
 from domain.artifact.edit import EditArtifact, decide_edit, is_staged_edit
+from domain.artifact.schema import check_schema
 from domain.artifact.state import Artifact
 from domain.artifact.versions import base_tree
 from domain.errors import InvalidArgumentError

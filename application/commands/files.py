@@ -16,6 +16,7 @@ from application.services import Services
 from application.signed_urls import UploadClaims
 from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, load, unit_of
+from application.text_encodings import check_encoding
 from application.units import States, Unit
 from domain.artifact.commit import StaleFactsError
 from domain.artifact.weights import to_milli
@@ -282,10 +283,9 @@ def encode_text(text: str, encoding: str) -> bytes:
     Raises:
         InvalidArgumentError: The encoding is unknown, or cannot express the text.
     """
+    check_encoding(encoding)
     try:
         return text.encode(encoding)
-    except LookupError:
-        raise InvalidArgumentError(f"Unknown encoding {encoding!r}.") from None
     except UnicodeError:
         raise InvalidArgumentError(f"The content cannot be written in the encoding {encoding!r}.") from None
 

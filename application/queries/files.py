@@ -14,6 +14,7 @@ from application.context import CallContext, Reply
 from application.parameters import GetFile, ListFiles, ReadFile
 from application.services import Services
 from application.signed_urls import ReadClaims
+from application.text_encodings import check_encoding
 from application.versions import Files, find_files, open_files
 from domain.access import AccessedFile, AccessKind
 from domain.errors import InvalidArgumentError, RangeNotSatisfiableError
@@ -166,7 +167,7 @@ async def read_file(services: Services, context: CallContext, parameters: ReadFi
     refuse_branch(parameters.branch)
     if parameters.format == "binary" and not context.accepts_bytes:
         raise InvalidArgumentError("format='binary' cannot be answered as JSON; use format='base64'.")
-    _check_encoding(parameters.encoding)
+    check_encoding(parameters.encoding)
     limit = DEFAULT_READ_BYTES if parameters.limit is None else parameters.limit
     if limit <= 0:
         raise InvalidArgumentError("Limit must be a positive integer.")
@@ -184,15 +185,6 @@ async def read_file(services: Services, context: CallContext, parameters: ReadFi
     data = await services.objects.get(file.key, start=parameters.offset, length=length) if length else b""
     is_whole = parameters.offset + length == file.size_bytes
     return Reply({"name": path, "content": _content(parameters, data, is_whole=is_whole)})
-
-
-def _check_encoding(encoding: str) -> None:
-    try:
-        known = codecs.lookup(encoding)
-    except (LookupError, ValueError):
-        raise InvalidArgumentError(f"Unknown encoding {encoding!r}.") from None
-    if not known._is_text_encoding:  # noqa: SLF001 - The only way to tell text encodings from transforms such as zlib.
-        raise InvalidArgumentError(f"{encoding!r} is not an encoding of text.")
 
 
 def _content(parameters: ReadFile, data: bytes, *, is_whole: bool) -> Any:  # noqa: ANN401 - JSON of any shape.

@@ -130,7 +130,11 @@ class _Seen:
             data["download_weight"] = data.pop("weight_milli", 0) / 1000
             data["files"] = [file.path for file in payload.files]
         data.pop("artifact_id", None)
-        if isinstance(payload, ArtifactCreated):
+        if isinstance(payload, ArtifactCreated) and payload.stage_id is not None and not self._sees_stage:
+            # What a draft began with is staged data; what became of it is in the commit.
+            for staged in ("type", "manifest", "config", "version_name", "download_weights"):
+                data.pop(staged, None)
+        elif isinstance(payload, ArtifactCreated):
             data["config"] = self._config(payload.config)
         if isinstance(payload, ArtifactEdited | ArtifactCommitted | StageOpened | StageEdited):
             content = data["content"]

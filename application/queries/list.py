@@ -3,30 +3,29 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from application.context import CallContext, Consistency, Reply
+from application.context import CallContext, Reply
 from application.parameters import List, Search
 from application.ports.catalog import CatalogQuery, CatalogRow
 from application.ports.statistics import Counts
 from application.queries.counters import child_count
+from application.queries.freshness import asks_counters, wait_for_catalog, wait_for_counters
 from application.records import pick_fields, render
 from application.services import Services
 from application.stages import current_stage
 from application.targets import current_viewer, load
 from domain.artifact.chain import Chain
 from domain.artifact.state import Artifact
-from domain.errors import InvalidArgumentError, PermissionDeniedError, UnavailableError
+from domain.errors import InvalidArgumentError, PermissionDeniedError
 from domain.events import JsonObject
 from domain.filters import ParsedFilters, StageScope, parse_filters, parse_order, resolve_stage
 from domain.permissions import Operation, may, may_list, sees_stage
-
-WAIT_SECONDS = 5.0
-"""How long a list waits for its read model."""
 
 
 async def list_artifacts(services: Services, context: CallContext, parameters: List) -> Reply:
     """List the children of a collection (needs `list` on it), or what the caller may list at the top of a workspace."""
     parsed = parse_filters(parameters.filters, _keywords(parameters.keywords), parameters.mode)
     parent = await _parent(services, context, parameters, parsed)
+    reply = await _search(services, context, parameters, parsed, parent, scope="root")
     if parent is not None and not parameters.silent:
         collection = parent.artifact
         await services.accesses.record_view(
@@ -37,7 +36,7 @@ async def list_artifacts(services: Services, context: CallContext, parameters: L
             is_counted=True,
             correlation_id=context.correlation_id,
         )
-    return await _search(services, context, parameters, parsed, parent, scope="root")
+    return reply
 
 
 async def search(services: Services, context: CallContext, parameters: Search) -> Reply:
@@ -85,14 +84,17 @@ async def _search(
     stage = _scope(parameters, parsed)
     if parameters.cursor is not None and parameters.offset:
         raise InvalidArgumentError("cursor and offset cannot be given together.")
+    order = parse_order(parameters.order_by)
     await wait_for_catalog(services, context)
+    if asks_counters(parsed.filter, order):
+        await wait_for_counters(services, context)
     viewer = parent.viewer if parent else await current_viewer(services, context, context.workspace)
     query = CatalogQuery(
         viewer=viewer,
         workspace=parent.artifact.workspace if parent else context.workspace,
         parent=parent.artifact.id if parent else "root" if scope == "root" else "any",
         filter=parsed.filter,
-        order=parse_order(parameters.order_by),
+        order=order,
         stage=stage,
         offset=parameters.offset,
         limit=parameters.limit,
@@ -102,7 +104,9 @@ async def _search(
     page = await services.catalog.search(query)
     fields = _fields(parameters, parent)
     renderer = _Renderer(services, context, parent, stage)
-    items = [await renderer.record(row) for row in page.rows]
+    # The rows hold the counters as of the read model; these include what this process has counted since.
+    counts = await services.statistics.counts([row.artifact.id for row in page.rows])
+    items = [await renderer.record(row, counts[row.artifact.id]) for row in page.rows]
     if fields is not None:
         items = [pick_fields(item, fields) for item in items]
     if not parameters.pagination:
@@ -119,8 +123,8 @@ async def _search(
 
 def _scope(parameters: List | Search, parsed: ParsedFilters) -> StageScope:
     # False is the default of the argument: then a filter on the stage says it alone.
-    argument = None if parameters.stage is False or parameters.stage == "false" else parameters.stage
-    return resolve_stage(argument, parsed.stage)
+    stage = {"true": True, "false": False}.get(str(parameters.stage), parameters.stage)
+    return resolve_stage(None if stage is False else stage, parsed.stage)
 
 
 def _fields(parameters: List | Search, parent: Chain | None) -> Sequence[str] | None:
@@ -128,19 +132,6 @@ def _fields(parameters: List | Search, parent: Chain | None) -> Sequence[str] | 
         return parameters.list_fields
     configured = parent.artifact.config.get("list_fields") if parent else None
     return configured if isinstance(configured, list) else None
-
-
-async def wait_for_catalog(services: Services, context: CallContext) -> None:
-    """Wait until the catalog is as fresh as the caller asks.
-
-    Raises:
-        UnavailableError: It is not within the bound.
-    """
-    position = context.min_position
-    if context.consistency is Consistency.STRONG:
-        position = max(await services.log.position(), position or 0)  # type: ignore[assignment]  # Positions are ints.
-    if position and not await services.catalog.wait_until(position, WAIT_SECONDS):
-        raise UnavailableError("The list is not up to date yet; try again in a moment.")
 
 
 class _Renderer:
@@ -154,7 +145,7 @@ class _Renderer:
         if parent is not None:
             self._parents[parent.artifact.id] = parent.artifacts
 
-    async def record(self, row: CatalogRow) -> JsonObject:
+    async def record(self, row: CatalogRow, counts: Counts) -> JsonObject:
         artifact = row.artifact
         viewer = await current_viewer(self._services, self._context, artifact.workspace)
         chain = Chain(viewer=viewer, artifacts=(artifact, *await self._above(artifact.parent_id)))
@@ -166,7 +157,7 @@ class _Renderer:
         stage = await current_stage(self._services, chain) if shows_stage else None
         return render(
             chain,
-            Counts(row.view_count, row.download_milli),
+            counts,
             children=await child_count(self._services, artifact),
             staged=not artifact.is_committed,
             shows_staging=shows_stage,

@@ -8,10 +8,10 @@ from msgspec import UNSET
 
 from domain.artifact.chain import Chain
 from domain.artifact.config import SERVICE_KEYS
-from domain.artifact.content import check_against_schema
 from domain.artifact.edit import EditArtifact, edited_content
 from domain.artifact.events import ArtifactCommitted, StagedContent, StageDiscarded, StageIntent
 from domain.artifact.names import check_version_name, next_version_name
+from domain.artifact.schema import check_against_schema
 from domain.artifact.state import Artifact, effective, given_json, merge_content
 from domain.artifact.versions import intent_after, version_at
 from domain.errors import FileMissingError, InvalidStateError, NothingStagedError, VersionExistsError
@@ -84,7 +84,7 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
     staged = effective(artifact)
     if commit.edit is not None:
         require(may_stage(chain.viewer, chain.nodes))
-        staged = merge_content(staged, edited_content(chain, commit.edit))
+        staged = merge_content(staged, _edited(chain, commit.edit))
     content = _final(artifact, staged)
     parent = chain.parent
     if parent is not None and (schema := parent.config.get("collection_schema")):
@@ -99,6 +99,16 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
         download_weights=_weights(stage),
     )
     return _closing(artifact, stage, committed, StageEnded(outcome="committed"))
+
+
+def _edited(chain: Chain, edit: EditArtifact) -> StagedContent:
+    """Give what the edit sets. Aimed at an older version, it keeps that version's manifest unless one is given."""
+    content = edited_content(chain, edit)
+    stage = chain.artifact.stage
+    is_given = edit.manifest is not None or (stage is not None and stage.content.manifest is not UNSET)
+    if is_given or edit.older_manifest is None:
+        return content
+    return msgspec.structs.replace(content, manifest=edit.older_manifest)
 
 
 def _final(artifact: Artifact, staged: StagedContent) -> StagedContent:

@@ -1,15 +1,12 @@
-"""What a manifest and a configuration may hold: limits, non-finite numbers, cards and the schema of a collection."""
+"""What a manifest and a configuration may hold: limits, non-finite numbers and cards."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema
 import msgspec
-from jsonschema.protocols import Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
+from domain.artifact.schema import check_schema
 from domain.errors import InvalidArgumentError, SchemaViolationError, TooLargeError
 from domain.events import JsonObject
 
@@ -99,50 +96,3 @@ def check_card(artifact_type: str | None, manifest: JsonObject) -> None:
     schema = manifest.get("collection_schema")
     if artifact_type == "collection" and schema is not None:
         check_schema(schema)
-
-
-def _validator(schema: JsonObject) -> type[Validator]:
-    found: type[Validator] = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
-    return found
-
-
-def check_schema(schema: Any) -> None:  # noqa: ANN401 - Whatever the caller gave as a schema.
-    """Check that a collection's schema is JSON Schema (2020-12 or Draft 7) without references to other documents.
-
-    Raises:
-        InvalidArgumentError: It is not.
-    """
-    if not isinstance(schema, dict):
-        raise InvalidArgumentError("collection_schema must be a JSON Schema object.")
-    try:
-        _validator(schema).check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise InvalidArgumentError(f"collection_schema is not a valid JSON Schema: {error.message}") from None
-    remote = next((ref for ref in _references(schema) if not ref.startswith("#")), None)
-    if remote is not None:
-        raise InvalidArgumentError("collection_schema must not refer to other documents by $ref.")
-
-
-def _references(value: Any) -> list[str]:  # noqa: ANN401 - Any JSON value.
-    if isinstance(value, dict):
-        own = [ref for key in ("$ref", "$dynamicRef") if isinstance(ref := value.get(key), str)]
-        return own + [ref for item in value.values() for ref in _references(item)]
-    if isinstance(value, list):
-        return [ref for item in value for ref in _references(item)]
-    return []
-
-
-def check_against_schema(schema: JsonObject, manifest: JsonObject) -> None:
-    """Check a manifest against the schema of its collection.
-
-    Raises:
-        SchemaViolationError: It does not conform; the text names the place and the rule.
-    """
-    validator = _validator(schema)(schema, registry=Registry())
-    try:
-        error = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
-    except Unresolvable:
-        raise InvalidArgumentError("collection_schema has a $ref that points nowhere.") from None
-    if error is not None:
-        place = ".".join(str(part) for part in error.absolute_path) or "manifest"
-        raise SchemaViolationError(f"{error.message} (at {place})")

@@ -7,9 +7,9 @@ import msgspec
 
 from domain.alias import Alias, AliasClaimed
 from domain.artifact.chain import Chain, check_depth
-from domain.artifact.content import check_against_schema
 from domain.artifact.delete import end_of_life
 from domain.artifact.events import ArtifactCreated, MarkedAsCollection
+from domain.artifact.schema import check_against_schema
 from domain.errors import AlreadyExistsError, NotEmptyError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, children_counter, stage_key

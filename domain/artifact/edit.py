@@ -9,10 +9,10 @@ from msgspec import UNSET
 
 from domain.artifact.chain import Chain
 from domain.artifact.config import changes_access, replaced_config
-from domain.artifact.content import check_against_schema
 from domain.artifact.create import stage_prefix
 from domain.artifact.events import ArtifactEdited, StagedContent, StageEdited, StageIntent, StageOpened
 from domain.artifact.names import next_version_name
+from domain.artifact.schema import check_against_schema
 from domain.artifact.state import Artifact, effective, given_json
 from domain.artifact.versions import base_tree, intent_after, version_at
 from domain.events import Emit, Event, JsonObject, Outcome

@@ -339,3 +339,25 @@ async def test_closing_appends_what_waits_and_refuses_what_comes() -> None:
         await recording.download("a")
     await recording.view()
     assert len(recording.log.recorded) == 2_500
+
+
+async def test_a_flush_waits_for_all_that_was_recorded_before_it() -> None:
+    recording = Recording()
+    await recording.recorder.flush()
+    for number in range(1, 4):
+        await recording.view()
+        await recording.view()
+        await recording.recorder.flush()
+        assert len(recording.payloads) == 2 * number
+    await recording.recorder.close()
+    await recording.recorder.flush()
+
+
+async def test_a_flush_ends_when_what_it_waits_for_is_lost() -> None:
+    recording = Recording()
+    recording.log.faults = [StorageFullError("The disk is full.")]
+    with capture_logs():
+        await recording.view()
+        await recording.recorder.flush()
+    assert recording.payloads == []
+    await recording.recorder.close()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -72,6 +73,18 @@ async def test_a_log_that_cannot_prove_anything_is_asked_every_time_but_once_for
     assert log.heads_asked == [40]
     await total(cache, streams[0])
     assert log.heads_asked == [40, 1]
+
+
+async def test_a_stream_that_is_taken_for_one_of_another_kind_keeps_its_own_state(log: ScriptedEventLog) -> None:
+    def fold_artifacts(kind: StreamKind, state: Any, payload: Event, meta: EventMeta, stream_id: UUID) -> Any:
+        return fold(kind, state, payload, meta, stream_id) if kind is StreamKind.ARTIFACT else None
+
+    cache, artifact = StateCache(log, fold_artifacts), key()
+    mistaken = StreamKey(StreamKind.STAGE, artifact.id)
+    await append(log, artifact, 1, 2)
+    assert (await cache.get([mistaken]))[mistaken] == Versioned(None, 2)
+    assert await total(cache, artifact) == (2, 2)
+    assert (await cache.get([mistaken]))[mistaken] == Versioned(None, 2)
 
 
 async def test_the_number_of_entries_is_bounded_and_the_oldest_go(log: ScriptedEventLog) -> None:

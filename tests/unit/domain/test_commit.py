@@ -278,3 +278,24 @@ def test_the_version_list_after_an_edit_in_place() -> None:
     after = artifact_of([created(), edited])
     assert after.manifest == {"n": 2}
     assert [entry.manifest_at for entry in after.versions] == [2]
+
+
+def _staged_after_two_versions(content: StagedContent) -> Artifact:
+    intent = StageIntent(is_new_version=False, index=1)
+    return artifact_of(
+        [
+            created(),
+            ArtifactEdited(content=StagedContent(manifest={"name": "two"}), version_index=1, new_version_name="v1"),
+            StageOpened(stage_id=uid("stage"), intent=intent, content=content),
+        ]
+    )
+
+
+def test_a_commit_turned_to_an_older_version_keeps_its_manifest_unless_one_was_staged() -> None:
+    older: dict[str, Any] = {"name": "one"}
+    edit = EditArtifact(stage=False, version="v0", new_stage_id=uid("other"), older_manifest=older)
+    for content, kept in ((StagedContent(), older), (StagedContent(manifest={"name": "three"}), {"name": "three"})):
+        state = _staged_after_two_versions(content)
+        committed, _ = events_of(decide_commit(chain(state), stage(), commit(stage(), edit=edit)))
+        assert isinstance(committed, ArtifactCommitted)
+        assert (committed.version_index, committed.content.manifest) == (0, kept)

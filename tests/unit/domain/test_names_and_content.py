@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from domain.artifact.config import new_config, replaced_config
-from domain.artifact.content import check_against_schema, check_card, check_schema, clean
+from domain.artifact.content import check_card, clean
 from domain.artifact.names import check_typed_alias, expand_alias, next_version_name
+from domain.artifact.schema import check_against_schema, check_schema
 from domain.artifact.words import random_alias
 from domain.errors import InvalidArgumentError, SchemaViolationError, TooLargeError
 from domain.events import JsonObject
