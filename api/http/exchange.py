@@ -101,7 +101,7 @@ class Exchange:
         Raises:
             UnauthenticatedError: There is more than one: a proxy may have looked at another one than we would.
         """
-        sent = self.scope["headers"]
+        sent = list(self.scope["headers"])
         if len(sent) != len(self.headers) and sum(name == b"authorization" for name, _ in sent) > 1:
             raise UnauthenticatedError("The request has more than one Authorization header.")
         return self.header(b"authorization")

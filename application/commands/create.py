@@ -28,7 +28,6 @@ from domain.errors import (
     InvalidArgumentError,
     InvalidIdError,
     PermissionDeniedError,
-    UnavailableError,
     WorkspaceNotFoundError,
 )
 from domain.events import JsonObject, Outcome
@@ -64,7 +63,7 @@ async def create(services: Services, context: CallContext, parameters: Create) -
         except AlreadyExistsError:
             if not is_generated:
                 raise
-    raise UnavailableError("Could not generate a unique alias within the maximum attempts.")
+    raise AlreadyExistsError("Could not generate a unique alias within the maximum attempts.")
 
 
 def _content(services: Services, context: CallContext, parameters: Create) -> CreateArtifact:

@@ -14,7 +14,7 @@ from domain.artifact.commit import CommitStage, commit_intent, decide_commit, de
 from domain.artifact.edit import EditArtifact, decide_edit, is_staged_edit
 from domain.artifact.schema import check_schema
 from domain.artifact.state import Artifact
-from domain.artifact.versions import base_tree
+from domain.artifact.versions import staged_base
 from domain.errors import InvalidArgumentError
 from domain.events import Outcome
 from domain.ids import stage_key
@@ -94,13 +94,12 @@ async def _commit(
         chain = target.chain(lambda key: current[key].state)
         artifact = chain.artifact
         require(may_commit(chain.viewer, chain.nodes, is_first_commit=not artifact.is_committed))
-        intent = commit_intent(artifact, change)
+        commit_intent(artifact, change)
         facts = await _with_older_manifest(services, artifact, change) if change else None
         key = keys[-1]
         staged: Stage = current[key].state
-        base = staged.base
-        if change is not None and change.version is not None:
-            base = base_tree(artifact, intent, copy_files=change.copy_files)
+        version_asked, copies = (change.version, change.copy_files) if change else (None, False)
+        base = staged_base(artifact, staged, version_asked, copy_files=copies)
         tree = await _build_tree(services, staged, base)
         stage_version = current[key].version
 

@@ -24,6 +24,7 @@ from domain.errors import InvalidArgumentError
 from domain.events import JsonObject, RecordedEvent
 from domain.ids import Position
 from domain.permissions import Operation, may_read_version, require, sees_grants, sees_stage
+from domain.stage.events import FilesAnnounced
 
 _MICRO = 1_000_000
 _ARTIFACTS, _ACCESSES = "artifacts", "accesses"
@@ -90,6 +91,17 @@ def _parse_cursor(cursor: str | None) -> dict[str, Position]:
     return before
 
 
+def _weighted(data: JsonObject) -> JsonObject:
+    """Show weights as callers write them, and leave those out that are not set."""
+    shown = dict(data)
+    weight = shown.pop("weight_milli", None)
+    if weight is not None:
+        shown["download_weight"] = weight / 1000
+    if "download_weights" in shown:
+        shown["download_weights"] = {path: milli / 1000 for path, milli in shown["download_weights"].items()}
+    return shown
+
+
 class _Seen:
     """What one caller sees of events."""
 
@@ -127,8 +139,12 @@ class _Seen:
     def _data(self, payload: Any) -> JsonObject:  # noqa: ANN401 - Any event.
         data: JsonObject = msgspec.to_builtins(payload)
         if isinstance(payload, FilesDownloaded):
-            data["download_weight"] = data.pop("weight_milli", 0) / 1000
             data["files"] = [file.path for file in payload.files]
+        elif isinstance(payload, FilesAnnounced):
+            data["files"] = [
+                _weighted({"path": file.path, "weight_milli": file.weight_milli}) for file in payload.files
+            ]
+        data = _weighted(data)
         data.pop("artifact_id", None)
         if isinstance(payload, ArtifactCreated) and payload.stage_id is not None and not self._sees_stage:
             # What a draft began with is staged data; what became of it is in the commit.

@@ -14,7 +14,7 @@ from domain.artifact.events import ArtifactEdited, StagedContent, StageEdited, S
 from domain.artifact.names import next_version_name
 from domain.artifact.schema import check_against_schema
 from domain.artifact.state import Artifact, effective, given_json
-from domain.artifact.versions import base_tree, intent_after, version_at
+from domain.artifact.versions import base_tree, intent_after, staged_base, version_at
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamKey, artifact_key, stage_key
 from domain.permissions import may_commit, may_edit_in_place, may_manage_permissions, may_stage, require
@@ -83,10 +83,11 @@ def _edit_stage(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
     require(may_stage(chain.viewer, chain.nodes))
     intent = intent_after(artifact, edit.version)
     content = edited_content(chain, edit)
-    if content.manifest is UNSET and edit.older_manifest is not None:
+    is_staged_already = artifact.stage is not None and artifact.stage.content.manifest is not UNSET
+    if content.manifest is UNSET and edit.older_manifest is not None and not is_staged_already:
         content = msgspec.structs.replace(content, manifest=edit.older_manifest)
-    base = base_tree(artifact, intent, copy_files=edit.copy_files)
     if artifact.stage is None or stage is None:
+        base = base_tree(artifact, intent, copy_files=edit.copy_files)
         opened = StageOpened(stage_id=edit.new_stage_id, intent=intent, content=content)
         prefix = stage_prefix(artifact.id, intent.index, edit.new_stage_id)
         started = StageStarted(artifact_id=artifact.id, index=intent.index, prefix=prefix, base=base)
@@ -94,7 +95,8 @@ def _edit_stage(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
     stage_id = artifact.stage.stage_id
     edited = StageEdited(stage_id=stage_id, intent=intent, content=content)
     changes: list[tuple[StreamKey, Event]] = [(artifact_key(artifact.id), edited)]
-    if edit.version is not None and (intent != artifact.stage.intent or base != stage.base):
+    base = staged_base(artifact, stage, edit.version, copy_files=edit.copy_files)
+    if intent.index != stage.index or base != stage.base:
         changes.append((stage_key(stage_id), StageBaseChanged(index=intent.index, base=base)))
     return _outcome(artifact, *changes)
 

@@ -1,10 +1,9 @@
 """How a version is named by a caller, and what an edit or a commit will do to which version."""
 
-from msgspec import UNSET
-
 from domain.artifact.events import StageIntent
 from domain.artifact.state import Artifact, VersionEntry
 from domain.errors import InvalidArgumentError, VersionNotFoundError
+from domain.stage.state import Stage
 from domain.trees import TreeRoot
 
 _INDEX_DIGITS = 9
@@ -87,6 +86,12 @@ def base_tree(artifact: Artifact, intent: StageIntent, *, copy_files: bool) -> T
     return entry.tree
 
 
-def is_set(value: object) -> bool:
-    """Tell whether a field of staged content was given."""
-    return value is not UNSET
+def staged_base(artifact: Artifact, stage: Stage, version: str | None, *, copy_files: bool) -> TreeRoot | None:
+    """Give the tree that an open stage starts from after an edit with this `version` argument.
+
+    It changes only when the stage is aimed at another version, or when the files are to be copied after all.
+    """
+    intent = intent_after(artifact, version)
+    if version is None or (artifact.stage is not None and intent == artifact.stage.intent and not copy_files):
+        return stage.base
+    return base_tree(artifact, intent, copy_files=copy_files)

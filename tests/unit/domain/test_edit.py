@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
@@ -249,3 +250,48 @@ def test_unset_fields_stay_unset() -> None:
     assert isinstance(event, ArtifactEdited)
     assert event.content.manifest is UNSET
     assert event.content.type == "model"
+
+
+def staged_new_version(*, copied: bool) -> tuple[Artifact, Any]:
+    committed = committed_with_files()
+    outcome = decide_edit(chain(committed), None, edit(stage=True, version="new", copy_files=copied))
+    opened, started = events_of(outcome)
+    events: list[Event] = [
+        created(stage_id=uid("stage0")),
+        ArtifactCommitted(
+            stage_id=uid("stage0"),
+            version_index=0,
+            version_name="v0",
+            is_new_version=True,
+            content=StagedContent(manifest={"name": "one"}),
+            tree=TREE,
+        ),
+        opened,
+    ]
+    return artifact_of(events), stage_of([started], name="fresh")
+
+
+def test_asking_for_a_new_version_again_keeps_the_copied_files() -> None:
+    artifact, stage = staged_new_version(copied=True)
+    assert [type(event) for event in events_of(decide_edit(chain(artifact), stage, edit(version="new")))] == [
+        StageEdited
+    ]
+
+
+def test_files_may_be_copied_after_all() -> None:
+    artifact, stage = staged_new_version(copied=False)
+    changed = events_of(decide_edit(chain(artifact), stage, edit(version="new", copy_files=True)))[1]
+    assert changed == StageBaseChanged(index=1, base=TREE)
+
+
+def test_a_staged_manifest_stays_when_the_stage_is_aimed_at_an_older_version() -> None:
+    artifact, stage = staged_new_version(copied=False)
+    staged_manifest = decide_edit(chain(artifact), stage, edit(manifest={"name": "mine"}))
+    edited = events_of(staged_manifest)[0]
+    assert artifact.stage is not None
+    assert isinstance(edited, StageEdited)
+    open_stage = msgspec.structs.replace(artifact.stage, content=edited.content)
+    artifact = msgspec.structs.replace(artifact, stage=open_stage)
+    edited = events_of(decide_edit(chain(artifact), stage, edit(version="v0", older_manifest={"name": "old"})))[0]
+    assert isinstance(edited, StageEdited)
+    assert edited.content.manifest is UNSET
