@@ -13,7 +13,7 @@ from application.context import CallContext, Reply
 from application.parameters import PutFile, RemoveFile, WriteFile
 from application.ports.object_store import StoredObject
 from application.services import Services
-from application.signed_urls import UploadClaims
+from application.signed_urls import UploadClaims, parse_base_url
 from application.stages import current_stage, declared_stage
 from application.targets import artifact_of, execute, find, keys_with_stage, load, unit_of
 from application.text_encodings import check_encoding
@@ -75,6 +75,8 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
     weights = _weights(parameters.download_weight, parameters.file_path)
     fresh = [services.ids.uuid7() for _ in paths]
     items = [Announcement(*item) for item in zip(paths, fresh, weights, strict=True)]
+    if isinstance(parameters.use_local_url, str):
+        parse_base_url(parameters.use_local_url)
 
     async def prepare() -> Unit:
         target = await find(services, context, parameters.artifact_id)

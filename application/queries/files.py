@@ -81,7 +81,6 @@ async def get_file(services: Services, context: CallContext, parameters: GetFile
         services, context, parameters.artifact_id, parameters.version, parameters.stage, Operation.GET_FILE, paths
     )
     found = await find_files(services, files, paths)
-    await record_download(services, context, files, paths, AccessKind.URL, is_counted=not parameters.silent)
     urls = [
         download_url(
             services,
@@ -92,6 +91,7 @@ async def get_file(services: Services, context: CallContext, parameters: GetFile
         )
         for path in paths
     ]
+    await record_download(services, context, files, paths, AccessKind.URL, is_counted=not parameters.silent)
     if isinstance(parameters.file_path, str):
         return Reply(urls[0])
     return Reply(dict(zip(parameters.file_path, urls, strict=True)))
@@ -181,10 +181,10 @@ async def read_file(services: Services, context: CallContext, parameters: ReadFi
     if parameters.offset > file.size_bytes:
         raise RangeNotSatisfiableError(f"The offset {parameters.offset} lies beyond the end ({file.size_bytes} bytes).")
     length = min(limit, file.size_bytes - parameters.offset)
-    await record_download(services, context, files, [path], AccessKind.READ_FILE, is_counted=False)
     data = await services.objects.get(file.key, start=parameters.offset, length=length) if length else b""
-    is_whole = parameters.offset + length == file.size_bytes
-    return Reply({"name": path, "content": _content(parameters, data, is_whole=is_whole)})
+    content = _content(parameters, data, is_whole=parameters.offset + length == file.size_bytes)
+    await record_download(services, context, files, [path], AccessKind.READ_FILE, is_counted=False)
+    return Reply({"name": path, "content": content})
 
 
 def _content(parameters: ReadFile, data: bytes, *, is_whole: bool) -> Any:  # noqa: ANN401 - JSON of any shape.

@@ -26,7 +26,7 @@ class Watch:
     """Looks at a service from outside while it is asked for what it must refuse.
 
     Alice may do everything with what is there: the collection `gallery`, the dataset `data` with the files `a.txt` and
-    `d/b.txt`, and the draft `draft`.
+    `d/b.txt`, and the draft `draft` with `in stage.txt`.
     """
 
     def __init__(self, people: People) -> None:
@@ -76,6 +76,12 @@ def furnish(people: People) -> None:
     alice.call("create", alias="gallery", type="collection", manifest={"name": "Gallery"})
     alice.dataset("data", {"a.txt": b"hello", "d/b.txt": b"below"})
     alice.call("create", alias="draft", manifest={"name": "Draft"}, stage=True)
+    alice.upload("draft", "in stage.txt", b"staged")
+
+
+def head(verb: str, target: str, *headers: str) -> bytes:
+    """Write the head of a request after which the connection ends, with a target that nobody makes sense of before."""
+    return "\r\n".join([f"{verb} {target} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]).encode()
 
 
 def raw_request(server: Server, data: bytes, *, ends: bool = False) -> tuple[int, bytes]:
@@ -84,14 +90,15 @@ def raw_request(server: Server, data: bytes, *, ends: bool = False) -> tuple[int
     With `ends` our side of the connection is closed after them.
     """
     with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
-        connection.sendall(data)
-        if ends:
-            connection.shutdown(socket.SHUT_WR)
         answer = b""
         try:
+            connection.sendall(data)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
             while chunk := connection.recv(65_536):
                 answer += chunk
-        except ConnectionError:
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
             # The service may cut the connection while we still send; what it has said until then counts.
-            pass
     return (int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else 0), answer
