@@ -17,6 +17,10 @@ UseProxy = Annotated[bool | None, Meta(description="Stream through the service. 
 UseLocalUrl = Annotated[
     bool | str, Meta(description="Make URLs for use inside the cluster, or under the given address.")
 ]
+Type = Annotated[
+    Annotated[str, Meta(max_length=64)] | None,
+    Meta(description="Free; `generic` and `collection` are checked as cards."),
+]
 Comment = Annotated[Annotated[str, Meta(max_length=4096)] | None, Meta(description="Why; kept in the history.")]
 Paths = Annotated[
     str | Annotated[list[str], Meta(max_length=10_000)], Meta(description="A path, or a list of paths for a batch.")
@@ -37,7 +41,7 @@ class Create(Command, frozen=True, forbid_unknown_fields=True):
     workspace: str | None = None
     parent_id: Id | None = None
     manifest: dict[str, Any] | None = None
-    type: str | None = "generic"
+    type: Type = "generic"
     config: dict[str, Any] | None = None
     secrets: dict[str, Any] | None = None
     version: Annotated[str | None, Meta(description='Name of the first version, "new", or "stage" for a draft.')] = None
@@ -52,7 +56,7 @@ class Edit(Command, frozen=True, forbid_unknown_fields=True):
 
     artifact_id: Id
     manifest: dict[str, Any] | None = None
-    type: str | None = None
+    type: Type = None
     config: dict[str, Any] | None = None
     secrets: dict[str, Any] | None = None
     version: Annotated[str | None, Meta(description='"new", "stage", or an existing version.')] = None

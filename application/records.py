@@ -12,7 +12,7 @@ from domain.artifact.state import Artifact, VersionEntry, effective
 from domain.events import JsonObject
 from domain.filters import count_unindexed
 from domain.filters.values import MAX_KEYWORD_BYTES
-from domain.permissions import expanded_names, sees_grants
+from domain.permissions import expanded_names, visible_permissions
 from domain.stage.state import Stage
 
 MAX_VERSIONS = 1000
@@ -25,16 +25,6 @@ def seconds(microseconds: int) -> int:
     return microseconds // _MICRO
 
 
-def visible_permissions(chain: Chain, permissions: Any) -> dict[str, Any]:  # noqa: ANN401 - As the caller wrote it.
-    """Give the grants that the viewer may see: all of them with `*`, else the general ones and his own."""
-    if not isinstance(permissions, Mapping):
-        return {}
-    if sees_grants(chain.viewer, chain.nodes):
-        return dict(permissions)
-    own = {subject for level in chain.viewer.levels for subject in level} | {"*", "@"}
-    return {subject: entry for subject, entry in permissions.items() if subject in own}
-
-
 def is_collection(artifact: Artifact) -> bool:
     """Tell whether an artifact is a collection by its type, or because it has had a child."""
     return artifact.type in {"collection", "vector-collection"} or bool(artifact.config.get("is_collection"))
@@ -43,7 +33,7 @@ def is_collection(artifact: Artifact) -> bool:
 def _config(chain: Chain, config: JsonObject, children: int | None) -> JsonObject:
     artifact = chain.artifact
     shown = dict(config)
-    shown["permissions"] = visible_permissions(chain, config.get("permissions"))
+    shown["permissions"] = visible_permissions(chain.viewer, chain.nodes, config.get("permissions"))
     if artifact.download_weights:
         shown["download_weights"] = {path: weight / 1000 for path, weight in artifact.download_weights.items()}
     if is_collection(artifact):
@@ -90,7 +80,8 @@ def render(
     shown_manifest = artifact.manifest if manifest is None else manifest
     config, kind = artifact.config, artifact.type
     if content is not None:
-        shown_manifest = shown_manifest if content.manifest is UNSET else content.manifest
+        if manifest is None and content.manifest is not UNSET:
+            shown_manifest = content.manifest
         config = config if content.config is UNSET else content.config
         kind = kind if content.type is UNSET else content.type
     shown_config = _config(chain, config, children)

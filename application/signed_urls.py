@@ -43,12 +43,17 @@ class ReadClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UploadClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """Which upload a PUT URL is for; the stage must still be open when it is used."""
+    """Which upload a PUT URL is for; the stage must still be open when it is used.
+
+    `actor` and `on_behalf_of` got the URL: what is uploaded by it is uploaded in their name.
+    """
 
     artifact_id: UUID
     stage_id: UUID
     path: str
     upload_id: UUID
+    actor: str
+    on_behalf_of: str | None = None
 
 
 Claims = TypeVar("Claims", ReadClaims, UploadClaims)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from application.services import Services
 from application.units import States
 from domain.artifact.chain import Chain
-from domain.artifact.commit import StaleFactsError
+from domain.errors import StaleFactsError
 from domain.ids import StreamKey, stage_key
 from domain.stage.state import Stage
 

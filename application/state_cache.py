@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from application.ports.event_log import EventLog, StreamHead
+from application.state_sizes import size_of
 from domain.errors import UnavailableError
 from domain.folds import NEVER_FOLDED, Fold
 from domain.ids import StreamId, StreamKey, StreamKind
 
 CACHE_ENTRIES = 10_000
+CACHE_BYTES = 256 * 1024 * 1024
+"""Estimated bytes of all states together."""
 FOLD_PAGE_EVENTS = 500
 """So many events of a stream are in memory at once while it is folded."""
 FOLD_SLICE_SECONDS = 0.005
@@ -36,6 +39,7 @@ class _Entry(msgspec.Struct):
     value: Versioned
     # The log's change marker at which the value was known to be the newest.
     marker: int
+    size_bytes: int
 
 
 class _Check(NamedTuple):
@@ -46,16 +50,20 @@ class _Check(NamedTuple):
 
 
 class StateCache:
-    """Keeps the states that were used last, at most `max_entries`.
+    """Keeps the states that were used last, at most `max_entries` and about `max_bytes` of memory.
 
     `get` compares every state with its stream's head before it answers, whoever wrote to it; a log that can prove
     that nothing at all was appended (its change marker) makes that a comparison of two numbers.
     """
 
-    def __init__(self, log: EventLog, fold: Fold, *, max_entries: int = CACHE_ENTRIES) -> None:
+    def __init__(
+        self, log: EventLog, fold: Fold, *, max_entries: int = CACHE_ENTRIES, max_bytes: int = CACHE_BYTES
+    ) -> None:
         self._log = log
         self._fold = fold
         self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bytes = 0
         # By the number of kind and id: hashing a UUID or a key runs Python code, hashing a number does not.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._loads: dict[int, asyncio.Task[Versioned]] = {}
@@ -169,15 +177,26 @@ class StateCache:
     def _keep(self, number: int, value: Versioned, marker: int) -> None:
         entry = self._entries.get(number)
         if entry is None:
-            self._entries[number] = _Entry(value, marker)
-            if len(self._entries) > self._max_entries:
-                self._entries.popitem(last=False)
+            entry = self._entries[number] = _Entry(value, marker, size_of(value.state))
+            self._bytes += entry.size_bytes
+            self._evict()
             return
         if value.version > entry.value.version:
-            entry.value, entry.marker = value, marker
-        elif value.version == entry.value.version and marker != UNCHECKED:
+            self._bytes -= entry.size_bytes
+            entry.value, entry.marker, entry.size_bytes = value, marker, size_of(value.state)
+            self._bytes += entry.size_bytes
+            self._entries.move_to_end(number)
+            self._evict()
+            return
+        if value.version == entry.value.version and marker != UNCHECKED:
             entry.marker = marker
         self._entries.move_to_end(number)
+
+    def _evict(self) -> None:
+        # The last one stays however large it is, or it would be read anew for each use.
+        while len(self._entries) > self._max_entries or (self._bytes > self._max_bytes and len(self._entries) > 1):
+            _, dropped = self._entries.popitem(last=False)
+            self._bytes -= dropped.size_bytes
 
 
 def _number(key: StreamKey) -> int:

@@ -6,18 +6,19 @@ from uuid import UUID
 
 from application.context import CallContext
 from application.services import Services
+from application.stages import current_stage
 from application.units import Done, States, Unit
 from application.viewers import VIEWERS
 from domain.actor import Actor
 from domain.alias import Alias
 from domain.artifact.chain import MAX_DEPTH, Chain
-from domain.artifact.commit import StaleFactsError
 from domain.artifact.names import is_uuid
 from domain.artifact.state import Artifact
-from domain.errors import ArtifactNotFoundError, ConflictError, InvalidIdError
+from domain.errors import ArtifactNotFoundError, ConflictError, InvalidIdError, StaleFactsError
 from domain.events import Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, stage_key, workspace_key
 from domain.permissions import Viewer
+from domain.stage.state import Stage
 from domain.workspace import Workspace, home_key
 
 MAX_ATTEMPTS = 10
@@ -151,16 +152,41 @@ async def load(services: Services, context: CallContext, text: str) -> Chain:
     return Chain(viewer=viewer, artifacts=tuple(artifacts))
 
 
-async def execute(services: Services, prepare: Callable[[], Awaitable[Unit]]) -> Done:
+class Prepared(NamedTuple):
+    """A unit, and the target that it is about."""
+
+    unit: Unit
+    target: Target
+
+
+class Executed(NamedTuple):
+    """What the writer did, and the target that it was done to."""
+
+    done: Done
+    target: Target
+
+    @property
+    def chain(self) -> Chain:
+        """The artifact and its parents as the command left them."""
+        return self.target.chain(self.done.states.get)
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage that is open after the command."""
+        opened = self.chain.artifact.stage
+        return self.done.states.get(stage_key(opened.stage_id)) if opened else None
+
+
+async def execute(services: Services, prepare: Callable[[], Awaitable[Prepared]]) -> Executed:
     """Run a command: fetch its facts, decide and append, and again from the facts on when these were stale.
 
     Raises:
         ConflictError: The facts were stale on each of the bounded attempts.
     """
     for _ in range(MAX_ATTEMPTS):
-        unit = await prepare()
         try:
-            return await services.writer.execute(unit)
+            prepared = await prepare()
+            return Executed(await services.writer.execute(prepared.unit), prepared.target)
         except StaleFactsError:
             continue
     raise ConflictError("Others changed the same artifact on every attempt; nothing was changed. Try again.")
@@ -201,14 +227,29 @@ def unit_of(
     )
 
 
-async def artifact_of(services: Services, target: Target) -> Artifact:
-    """Give the current state of the artifact of a target."""
-    key = artifact_key(target.ids[0])
-    artifact: Artifact = (await services.states.get((key,)))[key].state
-    return artifact
+class Loaded(NamedTuple):
+    """A target with the states that it was found in: for facts, and to refuse early what would be refused anyway."""
+
+    target: Target
+    chain: Chain
+    stage: Stage | None
+
+    @property
+    def keys(self) -> tuple[StreamKey, ...]:
+        """The streams that a command on the artifact and its stage declares."""
+        stage = self.chain.artifact.stage
+        return (*self.target.keys, *((stage_key(stage.stage_id),) if stage else ()))
 
 
-async def keys_with_stage(services: Services, target: Target) -> tuple[StreamKey, ...]:
-    """Give the keys of a target, and last that of its open stage, if it has one."""
-    artifact = await artifact_of(services, target)
-    return (*target.keys, *((stage_key(artifact.stage.stage_id),) if artifact.stage else ()))
+async def find_with_stage(services: Services, context: CallContext, text: str) -> Loaded:
+    """Find an artifact, its parents and its open stage, for a command.
+
+    Raises:
+        ArtifactNotFoundError: There is no such artifact.
+        InvalidIdError: The text is no id.
+    """
+    artifacts = await _climb(services, context, text)
+    target = Target(text, tuple(artifact.id for artifact in artifacts), artifacts[0].workspace, context.actor)
+    viewer = await current_viewer(services, context, target.workspace)
+    chain = Chain(viewer=viewer, artifacts=tuple(artifacts))
+    return Loaded(target, chain, await current_stage(services, chain))

@@ -179,3 +179,7 @@ class StorageFullError(ArtifactManagerError):
 
     code = "storage_full"
     type_name = "OSError"
+
+
+class StaleFactsError(Exception):
+    """The facts that a decision was given are older than the states: they have to be fetched again. No refusal."""

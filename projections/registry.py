@@ -52,7 +52,7 @@ class Registry:
         """Give the live file; None when there is none of this version and epoch."""
         try:
             entry = msgspec.json.decode(self._entry.read_bytes(), type=_Live)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         path = self._directory / Path(entry.file).name
         is_ours = (entry.version, entry.epoch) == (self._version, self._epoch)

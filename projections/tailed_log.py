@@ -14,8 +14,8 @@ from domain.ids import EventId, Position, StreamId
 TAIL_EVENTS = 5_000
 """Events kept at least; twice as many at most, so that old ones go seldom and many at once."""
 
-TAIL_BYTES = 16 * 1024 * 1024
-"""Encoded payloads kept at most."""
+TAIL_BYTES = 4 * 1024 * 1024
+"""Encoded payloads kept at most; decoded they take up to 20 times as much."""
 
 
 class TailedLog:

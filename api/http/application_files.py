@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 
 from api.http.file_response import SendableFile
 from application import file_access
-from application.commands.files import receive_signed_upload, receive_upload
+from application.commands.files import Received, receive_signed_upload, receive_upload
 from application.content_types import guess
 from application.context import CallContext
 from application.services import Services
 from application.signed_urls import ReadClaims
-from domain.actor import ANONYMOUS, ANONYMOUS_WORKSPACE
-from domain.stage.events import StoredFile
 
 
 class SignedFile:
@@ -51,7 +49,7 @@ class ApplicationFiles:
         *,
         size_bytes: int | None,
         download_weight: float | None,
-    ) -> StoredFile:
+    ) -> Received:
         """Take a file into the open stage of an artifact."""
         return await receive_upload(self._services, context, artifact_id, path, chunks, size_bytes, download_weight)
 
@@ -67,8 +65,7 @@ class ApplicationFiles:
         *,
         size_bytes: int | None,
         correlation_id: str,
-    ) -> StoredFile:
-        """Take the upload that a signed PUT URL allows; nobody but its bearer is known to have sent it."""
+    ) -> Received:
+        """Take the upload that a signed PUT URL allows."""
         claims = self._services.urls.verify_put(key, query)
-        context = CallContext(actor=ANONYMOUS, workspace=ANONYMOUS_WORKSPACE, correlation_id=correlation_id)
-        return await receive_signed_upload(self._services, context, claims, chunks, size_bytes)
+        return await receive_signed_upload(self._services, claims, correlation_id, chunks, size_bytes)

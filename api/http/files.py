@@ -12,6 +12,7 @@ from api.http.file_response import send_file
 from api.http.gateway import ARTIFACT_MANAGER, Gateway
 from api.http.identity import CONTEXT_FIELDS, open_context
 from api.http.resources import artifact_id_of
+from application.commands.files import Received
 from application.context import CallContext
 from application.methods import Command, Method
 from application.parameters import ExpiresIn, UseLocalUrl, UseProxy, Version, Weight
@@ -122,8 +123,15 @@ async def _upload(
         size_bytes=declared_size(exchange),
         download_weight=asked.download_weight,
     )
-    headers = ((b"etag", f'"{stored.etag}"'.encode()),)
-    await exchange.respond(200, msgspec.json.encode(_UPLOADED), headers=headers)
+    await exchange.respond(200, msgspec.json.encode(_UPLOADED), headers=upload_headers(stored))
+
+
+def upload_headers(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+    """Tell the entity tag of an uploaded file, and the position of its event."""
+    return (
+        (b"etag", f'"{received.file.etag}"'.encode()),
+        (b"x-event-position", b"%d" % received.position),
+    )
 
 
 def declared_size(exchange: Exchange) -> int | None:

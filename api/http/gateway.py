@@ -7,12 +7,12 @@ import msgspec
 
 from api.http.bodies import BodyReader
 from api.http.file_response import SendableFile
+from application.commands.files import Received
 from application.context import CallContext
 from application.methods import Method
 from application.settings import Settings
 from domain.access import AccessKind
 from domain.actor import Actor
-from domain.stage.events import StoredFile
 
 ARTIFACT_MANAGER = "artifact-manager"
 WORKSPACE_MANAGER = "ws"
@@ -66,7 +66,7 @@ class FileAccess(Protocol):
         *,
         size_bytes: int | None,
         download_weight: float | None,
-    ) -> StoredFile:
+    ) -> Received:
         """Take a file into the open stage of an artifact; a weight of None leaves the path's weight as it is.
 
         Raises:
@@ -92,7 +92,7 @@ class FileAccess(Protocol):
         *,
         size_bytes: int | None,
         correlation_id: str,
-    ) -> StoredFile:
+    ) -> Received:
         """Take the upload that a signed PUT URL allows.
 
         Raises:

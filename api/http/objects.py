@@ -2,7 +2,7 @@
 
 from api.http.exchange import Exchange
 from api.http.file_response import send_file
-from api.http.files import declared_size
+from api.http.files import declared_size, upload_headers
 from api.http.gateway import Gateway
 
 SIGNATURE = "signature"
@@ -22,7 +22,7 @@ async def answer_object_request(gateway: Gateway, exchange: Exchange, _parts: li
             size_bytes=declared_size(exchange),
             correlation_id=exchange.request_id,
         )
-        await exchange.respond(200, content_type=None, headers=((b"etag", f'"{stored.etag}"'.encode()),))
+        await exchange.respond(200, content_type=None, headers=upload_headers(stored))
     else:
         file = await gateway.files.open_signed(key, query)
         await send_file(exchange, file, gateway.settings.stalled_seconds)

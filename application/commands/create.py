@@ -2,25 +2,35 @@
 
 from typing import NamedTuple
 
+from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Create
-from application.ports.statistics import Counts
-from application.records import note_unindexed, render
 from application.services import Services
-from application.targets import Target, execute, find, keys_with_stage, split_id, unit_of, viewer_in, viewer_keys
-from application.units import States, Unit
+from application.targets import (
+    Loaded,
+    Prepared,
+    Target,
+    execute,
+    find,
+    find_with_stage,
+    load,
+    split_id,
+    unit_of,
+    viewer_in,
+    viewer_keys,
+)
+from application.units import States
 from application.workspaces import ensure_workspace
 from domain.actor import ANONYMOUS_WORKSPACE
 from domain.artifact.chain import Chain
-from domain.artifact.commit import StaleFactsError
-from domain.artifact.config import new_config, with_creators
+from domain.artifact.config import names_access, new_config, with_creators
 from domain.artifact.content import check_card
 from domain.artifact.create import CreateArtifact, Replaced, decide_create
-from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern
+from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern, is_uuid
 from domain.artifact.schema import check_schema
 from domain.artifact.state import Artifact
-from domain.artifact.weights import to_milli
+from domain.artifact.weights import parse_weighted_path, to_milli
 from domain.artifact.words import random_alias
 from domain.errors import (
     AlreadyExistsError,
@@ -28,11 +38,13 @@ from domain.errors import (
     InvalidArgumentError,
     InvalidIdError,
     PermissionDeniedError,
+    StaleFactsError,
     WorkspaceNotFoundError,
 )
 from domain.events import JsonObject, Outcome
 from domain.ids import StreamId, alias_key, artifact_key, children_counter, stage_key, workspace_key
-from domain.workspace import workspace_exists
+from domain.permissions import may_create, may_list, require
+from domain.workspace import Workspace, workspace_exists
 
 MAX_ALIAS_CANDIDATES = 100
 """Random or patterned aliases that are tried before the creation is given up."""
@@ -55,6 +67,7 @@ async def create(services: Services, context: CallContext, parameters: Create) -
     content = _content(services, context, parameters)
     place = await _place(services, context, parameters)
     await ensure_workspace(services, context, place.workspace)
+    await _check_place(services, context, parameters, place)
     is_generated = place.alias is None or is_pattern(place.alias)
     for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
         new = await _named(services, context, place, content)
@@ -74,12 +87,14 @@ def _content(services: Services, context: CallContext, parameters: Create) -> Cr
         raise InvalidArgumentError("secrets are not supported by this version of the service.")
     manifest = cleaned(services, parameters.manifest, "manifest")
     check_card(parameters.type, manifest)
-    given = cleaned(services, parameters.config or {}, "config")
+    given = cleaned(services, {**(parameters.config or {}), **_permissions(parameters)}, "config")
+    if context.actor.is_anonymous and names_access(given):
+        raise PermissionDeniedError("A caller without an identity cannot decide who has access.")
     if given.get("storage") not in {None, "raw"}:
         raise InvalidArgumentError(f"Storage {given['storage']!r} is not supported by this version of the service.")
     if given.get("collection_schema") is not None:
         check_schema(given["collection_schema"])
-    config = new_config(given, parameters.permissions)
+    config = new_config(given)
     if parameters.type in {"collection", "vector-collection"}:
         config["is_collection"] = True
     config = with_creators(config, _creators(context))
@@ -101,11 +116,15 @@ def _content(services: Services, context: CallContext, parameters: Create) -> Cr
     )
 
 
+def _permissions(parameters: Create) -> JsonObject:
+    return {} if parameters.permissions is None else {"permissions": parameters.permissions}
+
+
 def _weights(config: JsonObject) -> dict[str, int]:
     weights = config.get("download_weights") or {}
-    if not isinstance(weights, dict) or not all(isinstance(weight, int | float) for weight in weights.values()):
+    if not isinstance(weights, dict) or not all(type(weight) in (int, float) for weight in weights.values()):
         raise InvalidArgumentError("config.download_weights must map paths to numbers.")
-    return {str(path): milli for path, weight in weights.items() if (milli := to_milli(weight))}
+    return {parse_weighted_path(path): milli for path, weight in weights.items() if (milli := to_milli(weight))}
 
 
 def _creators(context: CallContext) -> tuple[str, ...]:
@@ -149,6 +168,21 @@ async def _place(services: Services, context: CallContext, parameters: Create) -
         alias = check_typed_alias(alias)
     workspace = explicit or (parent.workspace if parent else context.workspace)
     return _Place(workspace, alias, parent)
+
+
+async def _check_place(services: Services, context: CallContext, parameters: Create, place: _Place) -> None:
+    """Ask for the right to create there before anything of the place is used or told. The decision asks again."""
+    states = await services.states.get(viewer_keys(context.actor, place.workspace))
+    _check_workspace(place.workspace, states[workspace_key(place.workspace)].state)
+    if place.parent is None or parameters.parent_id is None:
+        return
+    parents = await load(services, context, parameters.parent_id)
+    is_draft = parameters.stage or parameters.version == "stage"
+    ruling = may_create(parents.viewer, is_draft=is_draft, parent_chain=parents.nodes, workspace=place.workspace)
+    if not ruling and is_uuid(parameters.parent_id) and not may_list(parents.viewer, parents.nodes):
+        # The usual text has the alias, which this caller has not shown to know.
+        raise PermissionDeniedError("User does not have permission to create in this collection.")
+    require(ruling)
 
 
 async def _named(services: Services, context: CallContext, place: _Place, content: CreateArtifact) -> CreateArtifact:
@@ -195,7 +229,7 @@ async def _create(
 ) -> Reply:
     is_taken = False
 
-    async def prepare() -> Unit:
+    async def prepare() -> Prepared:
         parent = place.parent
         if parent is not None and parameters.parent_id is not None:
             parent = await find(services, context, parameters.parent_id)
@@ -207,51 +241,46 @@ async def _create(
         if parent is not None:
             keys += parent.keys
         if old is not None:
-            keys += await keys_with_stage(services, old)
-            counters = (children_counter(old.ids[0]),)
+            keys += old.keys
+            counters = (children_counter(old.target.ids[0]),)
 
         def decide(states: States) -> Outcome:
             nonlocal is_taken
-            workspace = states.get(workspace_key(new.workspace))
-            is_anonymous = new.workspace == ANONYMOUS_WORKSPACE
-            if not is_anonymous and not workspace_exists(new.workspace, workspace):
-                raise WorkspaceNotFoundError(new.workspace)
-            if is_anonymous or (workspace is not None and not workspace.is_persistent):
-                raise PermissionDeniedError(
-                    f"Cannot create artifact in a non-persistent workspace `{new.workspace}`, "
-                    "you may need to login to a persistent workspace."
-                )
-            if parent is None:
-                viewer = viewer_in(context.actor, new.workspace, states.get)
-                parents = Chain(viewer=viewer, artifacts=())
-            else:
-                parents = parent.chain(states.get)
+            _check_workspace(new.workspace, states.get(workspace_key(new.workspace)))
+            viewer = viewer_in(context.actor, new.workspace, states.get)
+            parents = parent.chain(states.get) if parent else Chain(viewer=viewer, artifacts=())
             alias = states.get(name_key)
             replaced = None
             if alias is not None and alias.artifact_id is not None:
-                if old is None or old.ids[0] != alias.artifact_id:
+                if old is None or old.target.ids[0] != alias.artifact_id:
                     is_taken = True
                     raise StaleFactsError
-                replaced = Replaced(chain=old.chain(states.get), children=states.children(old.ids[0]))
+                children = states.children(old.target.ids[0])
+                replaced = Replaced(chain=old.target.chain(states.get), children=children)
             return decide_create(new, parents, alias, replaced)
 
         fresh = (artifact_key(new.artifact_id), *((stage_key(new.stage_id),) if new.stage_id else ()))
-        return unit_of(context, tuple(keys), decide, comment=parameters.comment, counters=counters, fresh=fresh)
+        unit = unit_of(context, tuple(keys), decide, comment=parameters.comment, counters=counters, fresh=fresh)
+        ids = (new.artifact_id, *(parent.ids if parent else ()))
+        return Prepared(unit, Target(f"{new.workspace}/{new.alias}", ids, new.workspace, context.actor))
 
-    done = await execute(services, prepare)
-    target_ids = (new.artifact_id, *(place.parent.ids if place.parent else ()))
-    target = Target(f"{new.workspace}/{new.alias}", target_ids, new.workspace, context.actor)
-    chain = target.chain(done.states.get)
-    stage = done.states.get(stage_key(new.stage_id)) if new.stage_id else None
-    is_draft = new.stage_id is not None
-    record = render(chain, Counts(), children=0, staged=is_draft, shows_staging=is_draft, stage=stage)
-    return Reply(note_unindexed(record, chain.artifact), done.position)
+    return await answer(services, await execute(services, prepare))
 
 
-async def _holder(services: Services, context: CallContext, new: CreateArtifact) -> Target | None:
+def _check_workspace(name: str, workspace: Workspace | None) -> None:
+    is_anonymous = name == ANONYMOUS_WORKSPACE
+    if not is_anonymous and not workspace_exists(name, workspace):
+        raise WorkspaceNotFoundError(name)
+    if is_anonymous or (workspace is not None and not workspace.is_persistent):
+        raise PermissionDeniedError(
+            f"Cannot create artifact in a non-persistent workspace `{name}`, "
+            "you may need to login to a persistent workspace."
+        )
+
+
+async def _holder(services: Services, context: CallContext, new: CreateArtifact) -> Loaded | None:
     """Find the artifact that has the alias now, for the text of the refusal or to be replaced."""
-    text = f"{new.workspace}/{new.alias}"
     try:
-        return await find(services, context, text)
+        return await find_with_stage(services, context, f"{new.workspace}/{new.alias}")
     except ArtifactNotFoundError:
         return None

@@ -3,8 +3,8 @@
 from application.context import CallContext, Reply
 from application.parameters import Delete
 from application.services import Services
-from application.targets import artifact_of, execute, find, keys_with_stage, unit_of
-from application.units import States, Unit
+from application.targets import Prepared, execute, find_with_stage, unit_of
+from application.units import States
 from domain.artifact.delete import decide_delete
 from domain.errors import InvalidArgumentError
 from domain.events import Outcome
@@ -20,16 +20,17 @@ async def delete(services: Services, context: CallContext, parameters: Delete) -
     if parameters.version is not None:
         raise InvalidArgumentError("Deleting a single version is not supported by this version of the service.")
 
-    async def prepare() -> Unit:
-        target = await find(services, context, parameters.artifact_id)
-        artifact = await artifact_of(services, target)
-        keys = (*await keys_with_stage(services, target), alias_key(artifact.workspace, artifact.alias))
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
+        target, artifact = loaded.target, loaded.chain.artifact
+        keys = (*loaded.keys, alias_key(artifact.workspace, artifact.alias))
 
         def decide(states: States) -> Outcome:
             chain = target.chain(states.get)
             return decide_delete(chain, children=states.children(target.ids[0]), delete_files=parameters.delete_files)
 
-        return unit_of(context, keys, decide, counters=(children_counter(target.ids[0]),))
+        unit = unit_of(context, keys, decide, counters=(children_counter(target.ids[0]),))
+        return Prepared(unit, target)
 
-    done = await execute(services, prepare)
-    return Reply(None, done.position)
+    executed = await execute(services, prepare)
+    return Reply(None, executed.done.position)

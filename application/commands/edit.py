@@ -1,25 +1,22 @@
 """The commands `edit`, `commit` and `discard`."""
 
+from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
-from application.manifests import manifest_of
 from application.parameters import Commit, Discard, Edit
-from application.queries.counters import child_count, counts_of
-from application.records import note_unindexed, render
 from application.services import Services
-from application.stages import current_stage, declared_stage
-from application.targets import artifact_of, execute, find, keys_with_stage, unit_of
-from application.units import Done, States, Unit
-from domain.artifact.commit import CommitStage, commit_intent, decide_commit, decide_discard
+from application.stages import declared_stage
+from application.storage_kinds import refuse_branch
+from application.targets import Loaded, Prepared, execute, find_with_stage, unit_of
+from application.units import States
+from domain.artifact.commit import CommitStage, decide_commit, decide_discard
 from domain.artifact.edit import EditArtifact, decide_edit, is_staged_edit
 from domain.artifact.schema import check_schema
-from domain.artifact.state import Artifact
 from domain.artifact.versions import staged_base
-from domain.errors import InvalidArgumentError
+from domain.errors import InvalidArgumentError, InvalidPathError
 from domain.events import Outcome
 from domain.ids import stage_key
-from domain.permissions import may_commit, require
-from domain.stage.state import Stage
+from domain.permissions import may_stage, require
 from domain.trees import TreeRoot
 
 
@@ -30,26 +27,23 @@ async def edit(services: Services, context: CallContext, parameters: Edit) -> Re
     """
     refuse_branch(parameters.branch)
     change = _change(services, parameters)
-    target = await find(services, context, parameters.artifact_id)
-    state = await artifact_of(services, target)
-    if state.stage is not None and not is_staged_edit(state, change):
-        return await _commit(services, context, parameters.artifact_id, None, parameters.comment, change)
 
-    async def prepare() -> Unit:
-        target = await find(services, context, parameters.artifact_id)
-        artifact = await artifact_of(services, target)
-        facts = await _with_older_manifest(services, artifact, change)
-        stage_id = artifact.stage.stage_id if artifact.stage else facts.new_stage_id
-        keys = (*target.keys, stage_key(stage_id))
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
+        # Asked first on every way, so that a refusal does not tell whether a stage is open.
+        require(may_stage(loaded.chain.viewer, loaded.chain.nodes))
+        if loaded.chain.artifact.stage is not None and not is_staged_edit(loaded.chain.artifact, change):
+            return await _prepare_commit(services, context, loaded, None, parameters.comment, change)
+        await _check_base(services, loaded, change)
+        keys = loaded.keys if loaded.stage else (*loaded.keys, stage_key(change.new_stage_id))
 
         def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            return decide_edit(chain, declared_stage(chain, keys, states), facts)
+            chain = loaded.target.chain(states.get)
+            return decide_edit(chain, declared_stage(chain, keys, states), change)
 
-        return unit_of(context, keys, decide, comment=parameters.comment)
+        return Prepared(unit_of(context, keys, decide, comment=parameters.comment), loaded.target)
 
-    done = await execute(services, prepare)
-    return await _reply(services, context, parameters.artifact_id, done)
+    return await answer(services, await execute(services, prepare))
 
 
 async def commit(services: Services, context: CallContext, parameters: Commit) -> Reply:
@@ -57,68 +51,73 @@ async def commit(services: Services, context: CallContext, parameters: Commit) -
     refuse_branch(parameters.branch)
     if parameters.version == "stage":
         raise InvalidArgumentError("Version cannot be 'stage' when committing the artifact.")
-    return await _commit(
-        services, context, parameters.artifact_id, parameters.version, parameters.comment or None, None
-    )
+
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
+        return await _prepare_commit(services, context, loaded, parameters.version, parameters.comment or None, None)
+
+    return await answer(services, await execute(services, prepare))
 
 
 async def discard(services: Services, context: CallContext, parameters: Discard) -> Reply:
     """Discard the stage: `edit` on the artifact, or being its reviewer."""
 
-    async def prepare() -> Unit:
-        target = await find(services, context, parameters.artifact_id)
-        keys = await keys_with_stage(services, target)
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
 
         def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            return decide_discard(chain, declared_stage(chain, keys, states))
+            chain = loaded.target.chain(states.get)
+            return decide_discard(chain, declared_stage(chain, loaded.keys, states))
 
-        return unit_of(context, keys, decide)
+        return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
 
-    done = await execute(services, prepare)
-    return await _reply(services, context, parameters.artifact_id, done, staged=False)
+    return await answer(services, await execute(services, prepare))
 
 
-async def _commit(
+async def _prepare_commit(
     services: Services,
     context: CallContext,
-    artifact_id: str,
+    loaded: Loaded,
     version: str | None,
     comment: str | None,
     change: EditArtifact | None,
-) -> Reply:
-    async def prepare() -> Unit:
-        target = await find(services, context, artifact_id)
-        keys = await keys_with_stage(services, target)
-        current = await services.states.get(keys)
-        chain = target.chain(lambda key: current[key].state)
-        artifact = chain.artifact
-        require(may_commit(chain.viewer, chain.nodes, is_first_commit=not artifact.is_committed))
-        commit_intent(artifact, change)
-        facts = await _with_older_manifest(services, artifact, change) if change else None
-        key = keys[-1]
-        staged: Stage = current[key].state
-        version_asked, copies = (change.version, change.copy_files) if change else (None, False)
-        base = staged_base(artifact, staged, version_asked, copy_files=copies)
-        tree = await _build_tree(services, staged, base)
-        stage_version = current[key].version
+) -> Prepared:
+    stage_version = loaded.stage.version if loaded.stage else 0
+    # Decided once without the tree: what is refused writes no objects.
+    decide_commit(loaded.chain, loaded.stage, CommitStage(version=version, stage_version=stage_version, edit=change))
+    tree = await _build_tree(services, loaded, change)
+    command = CommitStage(version=version, tree=tree, stage_version=stage_version, edit=change)
 
-        def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            stage = declared_stage(chain, keys, states)
-            command = CommitStage(version=version, tree=tree, stage_version=stage_version, edit=facts)
-            return decide_commit(chain, stage, command)
+    def decide(states: States) -> Outcome:
+        chain = loaded.target.chain(states.get)
+        return decide_commit(chain, declared_stage(chain, loaded.keys, states), command)
 
-        return unit_of(context, keys, decide, comment=comment)
-
-    done = await execute(services, prepare)
-    return await _reply(services, context, artifact_id, done, staged=False)
+    return Prepared(unit_of(context, loaded.keys, decide, comment=comment), loaded.target)
 
 
-async def _build_tree(services: Services, stage: Stage, base: TreeRoot | None) -> TreeRoot | None:
+async def _build_tree(services: Services, loaded: Loaded, change: EditArtifact | None) -> TreeRoot | None:
     """Write the file tree that the commit will name; objects nobody names in the end are the janitor's."""
+    stage = loaded.stage
+    if stage is None:
+        return None
+    base = stage.base
+    if change is not None:
+        base = staged_base(loaded.chain.artifact, stage, change.version, copy_files=change.copy_files)
     upserts = {path: staged.file for path, staged in stage.files.items() if staged.file is not None}
-    return await services.trees.commit(base, stage.prefix, upserts, set(stage.removed))
+    return await services.trees.commit(base, stage.prefix, upserts, stage.removed if base == stage.base else ())
+
+
+async def _check_base(services: Services, loaded: Loaded, change: EditArtifact) -> None:
+    """Refuse to aim a stage at files that what is staged would be both file and directory with."""
+    artifact, stage = loaded.chain.artifact, loaded.stage
+    if stage is None or not stage.files:
+        return
+    base = staged_base(artifact, stage, change.version, copy_files=change.copy_files)
+    if base == stage.base:
+        return
+    conflict = await services.trees.find_conflict(base, stage.files, ())
+    if conflict is not None:
+        raise InvalidPathError(f"'{conflict}' cannot be both a file and a directory in one version.")
 
 
 def _change(services: Services, parameters: Edit) -> EditArtifact:
@@ -127,63 +126,14 @@ def _change(services: Services, parameters: Edit) -> EditArtifact:
     config = None if parameters.config is None else cleaned(services, parameters.config, "config")
     if config is not None and config.get("collection_schema") is not None:
         check_schema(config["collection_schema"])
+    permissions = parameters.permissions
     return EditArtifact(
         manifest=None if parameters.manifest is None else cleaned(services, parameters.manifest, "manifest"),
         config=config,
-        permissions=parameters.permissions,
+        permissions=None if permissions is None else cleaned(services, permissions, "permissions"),
         type=parameters.type,
         version=parameters.version,
         stage=parameters.stage,
         copy_files=parameters.copy_files,
         new_stage_id=services.ids.uuid7(),
     )
-
-
-async def _with_older_manifest(services: Services, artifact: Artifact, change: EditArtifact) -> EditArtifact:
-    """Fetch the manifest of the version that an edit names, when it is not the latest and gives none itself."""
-    if change.manifest is not None or change.version in {None, "new", "stage"}:
-        return change
-    entry = next((entry for entry in artifact.versions if entry.name == change.version), None)
-    if entry is None or entry == artifact.latest:
-        return change
-    older = await manifest_of(services.log, artifact, entry)
-    return EditArtifact(
-        config=change.config,
-        permissions=change.permissions,
-        type=change.type,
-        version=change.version,
-        stage=change.stage,
-        copy_files=change.copy_files,
-        new_stage_id=change.new_stage_id,
-        older_manifest=older,
-    )
-
-
-def refuse_branch(branch: str | None) -> None:
-    """Refuse a git branch: artifacts stored as files have none.
-
-    Raises:
-        InvalidArgumentError: A branch was given.
-    """
-    if branch is not None:
-        raise InvalidArgumentError("branch is only for artifacts that are stored in git.")
-
-
-async def _reply(
-    services: Services, context: CallContext, artifact_id: str, done: Done, *, staged: bool = True
-) -> Reply:
-    """Render the record as the command left it, the stage included if one is open."""
-    target = await find(services, context, artifact_id)
-    states = dict(await services.states.get(target.keys))
-    chain = target.chain(lambda key: states[key].state)
-    artifact = chain.artifact
-    stage = await current_stage(services, chain) if staged else None
-    record = render(
-        chain,
-        await counts_of(services, artifact.id),
-        children=await child_count(services, artifact),
-        staged=stage is not None,
-        shows_staging=stage is not None,
-        stage=stage,
-    )
-    return Reply(note_unindexed(record, artifact), done.position)

@@ -3,27 +3,28 @@
 import base64
 import binascii
 from collections.abc import AsyncIterator, Sequence
-from uuid import UUID
+from typing import NamedTuple
 
 import msgspec
 
-from application.commands.edit import refuse_branch
+from application.batches import parse_batch
 from application.content_types import guess
 from application.context import CallContext, Reply
 from application.parameters import PutFile, RemoveFile, WriteFile
 from application.ports.object_store import StoredObject
 from application.services import Services
 from application.signed_urls import UploadClaims, parse_base_url
-from application.stages import current_stage, declared_stage
-from application.targets import artifact_of, execute, find, keys_with_stage, load, unit_of
+from application.stages import declared_stage
+from application.storage_kinds import refuse_branch
+from application.targets import Prepared, execute, find_with_stage, unit_of
 from application.text_encodings import check_encoding
 from application.units import States, Unit
-from domain.artifact.commit import StaleFactsError
+from domain.artifact.state import Artifact
 from domain.artifact.weights import to_milli
-from domain.errors import InvalidArgumentError, InvalidPathError, InvalidStateError, TooLargeError
+from domain.errors import InvalidArgumentError, InvalidPathError, InvalidStateError, StaleFactsError, TooLargeError
 from domain.events import Outcome
-from domain.ids import stage_key
-from domain.paths import ArtifactPath, parse_path
+from domain.ids import Position, artifact_key, stage_key
+from domain.paths import parse_path
 from domain.stage.decisions import (
     Announcement,
     check_placement,
@@ -37,23 +38,10 @@ from domain.stage.decisions import (
 )
 from domain.stage.events import StoredFile
 from domain.stage.state import Stage
+from domain.trees import TreeRoot
 
 MAX_WRITE_BYTES = 32 * 1024 * 1024
 """The largest content of `write_file`; larger files are uploaded."""
-
-
-def parse_batch(file_path: str | list[str]) -> list[ArtifactPath]:
-    """Parse the paths of a single or batch call.
-
-    Raises:
-        InvalidArgumentError: The list is empty.
-        InvalidPathError: A path is not one.
-    """
-    if isinstance(file_path, str):
-        return [parse_path(file_path)]
-    if not file_path:
-        raise InvalidArgumentError("file_path list must contain at least one path")
-    return [parse_path(path) for path in file_path]
 
 
 def _weights(download_weight: float | list[float], file_path: str | list[str]) -> list[int]:
@@ -78,33 +66,46 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
     if isinstance(parameters.use_local_url, str):
         parse_base_url(parameters.use_local_url)
 
-    async def prepare() -> Unit:
-        target = await find(services, context, parameters.artifact_id)
-        keys = await keys_with_stage(services, target)
-        chain = await load(services, context, parameters.artifact_id)
-        stage = await current_stage(services, chain)
-        require_put(chain, paths)
-        await check_free(services, require_open(chain, stage), paths)
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
+        require_put(loaded.chain, paths)
+        staged = require_open(loaded.chain, loaded.stage)
+        await check_free(services, staged, paths)
 
         def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            return decide_announce(chain, declared_stage(chain, keys, states), items)
+            chain = loaded.target.chain(states.get)
+            stage = declared_stage(chain, loaded.keys, states)
+            _check_base(stage, staged.base)
+            return decide_announce(chain, stage, items)
 
-        return unit_of(context, keys, decide)
+        return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
 
-    done = await execute(services, prepare)
-    stage: Stage = next(state for state in done.states.values() if isinstance(state, Stage))
-    urls = [_upload_url(services, parameters, stage, path) for path in paths]
+    executed = await execute(services, prepare)
+    stage = require_open(executed.chain, executed.stage)
+    urls = [_upload_url(services, context, parameters, stage, path) for path in paths]
     if isinstance(parameters.file_path, str):
-        return Reply(urls[0], done.position)
-    return Reply(dict(zip(parameters.file_path, urls, strict=True)), done.position)
+        return Reply(urls[0], executed.done.position)
+    return Reply(dict(zip(parameters.file_path, urls, strict=True)), executed.done.position)
 
 
-def _upload_url(services: Services, parameters: PutFile, stage: Stage, path: str) -> str:
+def _check_base(stage: Stage | None, base: TreeRoot | None) -> None:
+    """Refuse facts about the files that a stage starts from when it starts from others by now."""
+    if stage is not None and stage.base != base:
+        raise StaleFactsError
+
+
+def _upload_url(services: Services, context: CallContext, parameters: PutFile, stage: Stage, path: str) -> str:
     upload_id = stage.files[path].upload_id
     return services.urls.put_url(
         f"{stage.prefix}/{upload_id}",
-        UploadClaims(artifact_id=stage.artifact_id, stage_id=stage.id, path=path, upload_id=upload_id),
+        UploadClaims(
+            artifact_id=stage.artifact_id,
+            stage_id=stage.id,
+            path=path,
+            upload_id=upload_id,
+            actor=context.actor.user_id,
+            on_behalf_of=context.actor.on_behalf_of,
+        ),
         expires_in_seconds=int(parameters.expires_in),
         use_local_url=parameters.use_local_url,
     )
@@ -136,6 +137,13 @@ def _stored(stored: StoredObject, path: str) -> StoredFile:
     )
 
 
+class Received(NamedTuple):
+    """An upload that is in its stage, and the position of its event."""
+
+    file: StoredFile
+    position: Position
+
+
 async def receive_upload(
     services: Services,
     context: CallContext,
@@ -144,7 +152,7 @@ async def receive_upload(
     chunks: AsyncIterator[bytes],
     size_bytes: int | None,
     download_weight: float | None = None,
-) -> StoredFile:
+) -> Received:
     """Receive a file from a caller with the right to put it; it is in the stage when this returns.
 
     Raises:
@@ -153,63 +161,48 @@ async def receive_upload(
     """
     parsed = parse_path(path)
     weight = None if download_weight is None else to_milli(download_weight)
-    chain = await load(services, context, artifact_id)
-    require_put(chain, [parsed])
-    stage = require_open(
-        chain, await current_stage(services, chain), "Artifact must be in staging mode to upload files"
-    )
-    await check_free(services, stage, [parsed])
+    loaded = await find_with_stage(services, context, artifact_id)
+    require_put(loaded.chain, [parsed])
+    begun = require_open(loaded.chain, loaded.stage, "Artifact must be in staging mode to upload files")
+    await check_free(services, begun, [parsed])
     upload_id = services.ids.uuid7()
     stored = await services.objects.put_stream(
-        f"{stage.prefix}/{upload_id}",
-        chunks,
-        size_bytes=size_bytes,
-        limit_bytes=services.settings.upload_bytes,
+        f"{begun.prefix}/{upload_id}", chunks, size_bytes=size_bytes, limit_bytes=services.settings.upload_bytes
     )
-    return await _put(services, context, artifact_id, stage, parsed, upload_id, _stored(stored, parsed), weight)
+    file = _stored(stored, parsed)
 
-
-async def _put(
-    services: Services,
-    context: CallContext,
-    artifact_id: str,
-    begun: Stage,
-    path: str,
-    upload_id: UUID,
-    file: StoredFile,
-    weight_milli: int | None,
-) -> StoredFile:
-    async def prepare() -> Unit:
-        target = await find(services, context, artifact_id)
-        artifact = await artifact_of(services, target)
-        if artifact.stage is None or artifact.stage.stage_id != begun.id:
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, artifact_id)
+        staged = loaded.stage
+        if staged is None or staged.id != begun.id:
             raise InvalidStateError("The stage was committed or discarded during the upload.")
-
-        keys = (*target.keys, stage_key(begun.id))
+        await check_free(services, staged, [parsed])
 
         def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            return decide_put(chain, declared_stage(chain, keys, states), path, upload_id, file, weight_milli)
+            chain = loaded.target.chain(states.get)
+            stage = declared_stage(chain, loaded.keys, states)
+            _check_base(stage, staged.base)
+            return decide_put(chain, stage, parsed, upload_id, file, weight)
 
-        return unit_of(context, keys, decide)
+        return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
 
-    await execute(services, prepare)
-    return file
+    executed = await execute(services, prepare)
+    return Received(file, executed.done.position)
 
 
 async def receive_signed_upload(
-    services: Services, context: CallContext, claims: UploadClaims, chunks: AsyncIterator[bytes], size_bytes: int | None
-) -> StoredFile:
+    services: Services, claims: UploadClaims, correlation_id: str, chunks: AsyncIterator[bytes], size_bytes: int | None
+) -> Received:
     """Receive the bytes for a signed URL whose signature was verified; they are in the stage when this returns.
 
-    The event names who announced the file, for nothing is known of who holds the URL.
+    The event names who got the URL, for nothing is known of who holds it.
 
     Raises:
         PermissionDeniedError: The stage is closed, or the path is not announced any more.
     """
-    key = stage_key(claims.stage_id)
-    begun: Stage | None = (await services.states.get((key,)))[key].state
-    stage = require_announced(begun, claims.path, claims.upload_id)
+    key, owner_key = stage_key(claims.stage_id), artifact_key(claims.artifact_id)
+    states = await services.states.get((key, owner_key))
+    stage = require_announced(states[key].state, claims.path, claims.upload_id)
     stored = await services.objects.put_stream(
         f"{stage.prefix}/{services.ids.uuid7()}",
         chunks,
@@ -217,17 +210,20 @@ async def receive_signed_upload(
         limit_bytes=services.settings.upload_bytes,
     )
     file = _stored(stored, claims.path)
-    announced = stage.files[claims.path]
+    artifact: Artifact = states[owner_key].state
 
-    async def prepare() -> Unit:
-        def decide(states: States) -> Outcome:
-            return decide_upload(states.get(key), claims.path, claims.upload_id, file)
+    def decide(states: States) -> Outcome:
+        return decide_upload(states.get(key), claims.path, claims.upload_id, file, artifact.workspace)
 
-        unit = unit_of(context, (key,), decide)
-        return msgspec.structs.replace(unit, actor=announced.actor, on_behalf_of=announced.on_behalf_of)
-
-    await execute(services, prepare)
-    return file
+    unit = Unit(
+        keys=(key,),
+        decide=decide,
+        actor=claims.actor,
+        on_behalf_of=claims.on_behalf_of,
+        correlation_id=correlation_id,
+    )
+    done = await services.writer.execute(unit)
+    return Received(file, done.position)
 
 
 async def write_file(services: Services, context: CallContext, parameters: WriteFile) -> Reply:
@@ -241,15 +237,17 @@ async def write_file(services: Services, context: CallContext, parameters: Write
         if data:
             yield data
 
-    chain = await load(services, context, parameters.artifact_id)
-    require_put(chain, [parse_path(parameters.file_path)])
+    loaded = await find_with_stage(services, context, parameters.artifact_id)
+    require_put(loaded.chain, [parse_path(parameters.file_path)])
     require_open(
-        chain,
-        await current_stage(services, chain),
+        loaded.chain,
+        loaded.stage,
         "Artifact must be in staging mode. Call edit(artifact_id, stage=True) first.",
     )
-    await receive_upload(services, context, parameters.artifact_id, parameters.file_path, chunks(), len(data))
-    return Reply({"success": True, "bytes_written": len(data)})
+    received = await receive_upload(
+        services, context, parameters.artifact_id, parameters.file_path, chunks(), len(data)
+    )
+    return Reply({"success": True, "bytes_written": len(data)}, received.position)
 
 
 def _content(parameters: WriteFile) -> bytes:
@@ -297,22 +295,18 @@ async def remove_file(services: Services, context: CallContext, parameters: Remo
     refuse_branch(parameters.branch)
     path = parse_path(parameters.file_path)
 
-    async def prepare() -> Unit:
-        target = await find(services, context, parameters.artifact_id)
-        keys = await keys_with_stage(services, target)
-        chain = await load(services, context, parameters.artifact_id)
-        stage = await current_stage(services, chain)
-        base = stage.base if stage else None
+    async def prepare() -> Prepared:
+        loaded = await find_with_stage(services, context, parameters.artifact_id)
+        base = loaded.stage.base if loaded.stage else None
         is_committed = await services.trees.lookup(base, path) is not None
 
         def decide(states: States) -> Outcome:
-            chain = target.chain(states.get)
-            stage = declared_stage(chain, keys, states)
-            if stage is not None and stage.base != base:
-                raise StaleFactsError
+            chain = loaded.target.chain(states.get)
+            stage = declared_stage(chain, loaded.keys, states)
+            _check_base(stage, base)
             return decide_remove(chain, stage, path, is_committed=is_committed)
 
-        return unit_of(context, keys, decide)
+        return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
 
-    done = await execute(services, prepare)
-    return Reply(None, done.position)
+    executed = await execute(services, prepare)
+    return Reply(None, executed.done.position)

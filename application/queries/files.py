@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from application.commands.edit import refuse_branch
-from application.commands.files import parse_batch
+from application.batches import parse_batch
 from application.content_types import guess
 from application.context import CallContext, Reply
 from application.parameters import GetFile, ListFiles, ReadFile
 from application.services import Services
 from application.signed_urls import ReadClaims
+from application.storage_kinds import refuse_branch
 from application.text_encodings import check_encoding
 from application.versions import Files, find_files, open_files
 from domain.access import AccessedFile, AccessKind

@@ -9,7 +9,7 @@ from application.parameters import History
 from application.ports.event_log import EventLog
 from application.services import Services
 from application.targets import load
-from domain.access import FilesDownloaded
+from domain.access import ArtifactViewed, FilesDownloaded
 from domain.artifact.chain import Chain
 from domain.artifact.events import (
     ArtifactCommitted,
@@ -23,11 +23,15 @@ from domain.artifact.state import Artifact
 from domain.errors import InvalidArgumentError
 from domain.events import JsonObject, RecordedEvent
 from domain.ids import Position
-from domain.permissions import Operation, may_read_version, require, sees_grants, sees_stage
+from domain.permissions import Operation, may_read_version, require, sees_grants, sees_stage, visible_permissions
 from domain.stage.events import FilesAnnounced
 
 _MICRO = 1_000_000
 _ARTIFACTS, _ACCESSES = "artifacts", "accesses"
+_START = Position(1)
+PAGE_EVENTS = 200
+SCANNED_EVENTS = 2_000
+"""Events that are looked at for one page."""
 STAGE_EVENTS = (StageOpened, StageEdited, StageDiscarded)
 """Events of the artifact's stream that only those see who see its stage."""
 
@@ -35,8 +39,9 @@ STAGE_EVENTS = (StageOpened, StageEdited, StageDiscarded)
 async def history(services: Services, context: CallContext, parameters: History) -> Reply:
     """Read the newest events of an artifact before a cursor; needs `read` on it.
 
-    Readers see the committed facts; stage events are for those who see the stage; actors of accesses and grants for
-    holders of `*`. With `kinds="access"` views and downloads are in it, in the order of time.
+    Readers see the committed facts; stage events and accesses of the stage are for those who see the stage; actors of
+    accesses and grants for holders of `*`. With `kinds="access"` views and downloads are in it, in the order of time.
+    A page may be short where much is hidden; the cursor goes on.
     """
     if parameters.kinds not in {None, "access", "all"}:
         raise InvalidArgumentError("kinds must be 'access' or 'all'.")
@@ -48,32 +53,52 @@ async def history(services: Services, context: CallContext, parameters: History)
     if parameters.kinds is not None:
         sources.append((_ACCESSES, services.access_log))
     merged: list[tuple[str, RecordedEvent]] = []
+    ends: dict[str, Position] = {}
     for name, log in sources:
-        events = await _visible(log, chain.artifact, before.get(name), parameters.limit, seen)
+        events, end = await _visible(log, chain.artifact, before.get(name), parameters.limit, seen)
         merged += [(name, event) for event in events]
+        ends[name] = end
     merged.sort(key=lambda item: (item[1].envelope.recorded_at, item[1].envelope.position), reverse=True)
     page = merged[: parameters.limit]
-    for name, event in page:
-        before[name] = event.envelope.position
-    is_last = len(merged) <= parameters.limit and len(page) < parameters.limit
-    body: JsonObject = {
-        "items": [seen.render(event) for _, event in page],
-        "next_cursor": None if is_last or not page else _cursor(before),
-    }
-    return Reply(body)
+    following = _following(merged[parameters.limit :], page, ends, before)
+    is_last = all(position == _START for position in following.values())
+    return Reply(
+        {
+            "items": [seen.render(event) for _, event in page],
+            "next_cursor": None if is_last else _cursor(following),
+        }
+    )
+
+
+def _following(
+    left: list[tuple[str, RecordedEvent]],
+    page: list[tuple[str, RecordedEvent]],
+    ends: dict[str, Position],
+    before: dict[str, Position],
+) -> dict[str, Position]:
+    """Say before which position each log goes on: where it was read to, or at what did not fit on the page."""
+    following = dict(ends)
+    for name in {name for name, _ in left}:
+        given = [event.envelope.position for source, event in page if source == name]
+        first_left = max(event.envelope.position for source, event in left if source == name)
+        following[name] = given[-1] if given else before.get(name, Position(first_left + 1))
+    return following
 
 
 async def _visible(
     log: EventLog, artifact: Artifact, before: Position | None, limit: int, seen: "_Seen"
-) -> list[RecordedEvent]:
+) -> tuple[list[RecordedEvent], Position]:
+    """Find a page of events that the caller sees, and the position that was looked down to (1: the whole log)."""
     found: list[RecordedEvent] = []
-    while len(found) <= limit:
-        events = await log.history(artifact_id=artifact.id, before=before, limit=limit + 1)
+    scanned = 0
+    while len(found) < limit and scanned < SCANNED_EVENTS:
+        events = await log.history(artifact_id=artifact.id, before=before, limit=PAGE_EVENTS)
         found += [event for event in events if seen.is_visible(event)]
-        if len(events) <= limit:
-            break
+        scanned += len(events)
+        if len(events) < PAGE_EVENTS:
+            return found, _START
         before = events[-1].envelope.position
-    return found[: limit + 1]
+    return found, before or _START
 
 
 def _cursor(before: dict[str, Position]) -> str:
@@ -108,14 +133,18 @@ class _Seen:
     def __init__(self, chain: Chain) -> None:
         self._sees_stage = sees_stage(chain.viewer, chain.nodes)
         self._sees_grants = sees_grants(chain.viewer, chain.nodes)
-        self._subjects = {subject for level in chain.viewer.levels for subject in level} | {"*", "@"}
+        self._chain = chain
         self._names = set(chain.viewer.levels[0])
 
     def is_visible(self, event: RecordedEvent) -> bool:
         kind = event.envelope.type
         if kind.startswith("alias."):
             return False
-        is_staged = kind.startswith("stage.") or isinstance(event.payload, STAGE_EVENTS)
+        is_staged = (
+            kind.startswith("stage.")
+            or isinstance(event.payload, STAGE_EVENTS)
+            or (isinstance(event.payload, ArtifactViewed | FilesDownloaded) and event.payload.version == "stage")
+        )
         return self._sees_stage or not is_staged
 
     def render(self, event: RecordedEvent) -> JsonObject:
@@ -164,10 +193,5 @@ class _Seen:
         return data
 
     def _config(self, config: JsonObject) -> JsonObject:
-        permissions = config.get("permissions")
-        if self._sees_grants or not isinstance(permissions, dict):
-            return config
-        return {
-            **config,
-            "permissions": {subject: entry for subject, entry in permissions.items() if subject in self._subjects},
-        }
+        shown = visible_permissions(self._chain.viewer, self._chain.nodes, config.get("permissions"))
+        return {**config, "permissions": shown}

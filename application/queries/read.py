@@ -1,7 +1,7 @@
 """The query `read`: one record, from the aggregate itself, always current."""
 
 from application.context import CallContext, Reply
-from application.manifests import manifest_of
+from application.manifests import kept_manifest, manifest_of
 from application.parameters import Read
 from application.ports.statistics import Counts
 from application.queries.counters import child_count, counts_of
@@ -37,7 +37,7 @@ async def read(services: Services, context: CallContext, parameters: Read) -> Re
         context.actor,
         artifact.id,
         workspace=artifact.workspace,
-        version="stage" if is_stage else entry.name if entry else None,
+        version=entry.name if entry else "stage",
         is_counted=not parameters.silent,
         correlation_id=context.correlation_id,
     )
@@ -59,8 +59,15 @@ async def _record(
 ) -> JsonObject:
     artifact = chain.artifact
     if is_stage or not artifact.is_committed:
-        stage = await current_stage(services, chain)
-        return render(chain, Counts(), children=children, staged=True, shows_staging=is_stage, stage=stage)
+        return render(
+            chain,
+            Counts(),
+            children=children,
+            manifest=await kept_manifest(services.log, artifact),
+            staged=True,
+            shows_staging=is_stage,
+            stage=await current_stage(services, chain),
+        )
     manifest = await manifest_of(services.log, artifact, entry) if entry else None
     return render(chain, Counts(), children=children, entry=entry, manifest=manifest)
 

@@ -12,9 +12,9 @@ from domain.artifact.edit import EditArtifact, edited_content
 from domain.artifact.events import ArtifactCommitted, StagedContent, StageDiscarded, StageIntent
 from domain.artifact.names import check_version_name, next_version_name
 from domain.artifact.schema import check_against_schema
-from domain.artifact.state import Artifact, effective, given_json, merge_content
+from domain.artifact.state import Artifact, given_json, merge_content
 from domain.artifact.versions import intent_after, version_at
-from domain.errors import FileMissingError, InvalidStateError, NothingStagedError, VersionExistsError
+from domain.errors import FileMissingError, InvalidStateError, NothingStagedError, StaleFactsError, VersionExistsError
 from domain.events import Emit, Outcome
 from domain.ids import artifact_key, stage_key
 from domain.permissions import may_commit, may_discard, may_stage, require
@@ -35,10 +35,6 @@ class CommitStage(msgspec.Struct, frozen=True, kw_only=True):
     edit: EditArtifact | None = None
 
 
-class StaleFactsError(Exception):
-    """The facts that a decision was given are older than the states: they have to be fetched again."""
-
-
 def commit_intent(artifact: Artifact, edit: EditArtifact | None) -> StageIntent:
     """Say what the commit will do: a new version whenever there is none yet, else what the stage intends.
 
@@ -49,7 +45,7 @@ def commit_intent(artifact: Artifact, edit: EditArtifact | None) -> StageIntent:
         raise InvalidStateError("Artifact must be in staging mode to commit.")
     intent = intent_after(artifact, edit.version if edit else None)
     if not artifact.versions:
-        return StageIntent(is_new_version=True, index=artifact.next_index, version_name=intent.version_name)
+        return StageIntent(is_new_version=True, index=artifact.next_index)
     return intent
 
 
@@ -77,17 +73,15 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
     """
     artifact = chain.artifact
     require(may_commit(chain.viewer, chain.nodes, is_first_commit=not artifact.is_committed))
+    if artifact.stage is None and commit.edit is not None:
+        raise StaleFactsError
     intent = commit_intent(artifact, commit.edit)
     if stage is None or stage.version != commit.stage_version:
         raise StaleFactsError
     check_complete(stage)
-    staged = effective(artifact)
-    if commit.edit is not None:
-        require(may_stage(chain.viewer, chain.nodes))
-        staged = merge_content(staged, _edited(chain, commit.edit))
-    content = _final(artifact, staged)
+    content = _content(chain, intent, commit.edit)
     parent = chain.parent
-    if parent is not None and (schema := parent.config.get("collection_schema")):
+    if parent is not None and content.manifest is not UNSET and (schema := parent.config.get("collection_schema")):
         check_against_schema(schema, given_json(content.manifest))
     committed = ArtifactCommitted(
         stage_id=stage.id,
@@ -101,21 +95,20 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
     return _closing(artifact, stage, committed, StageEnded(outcome="committed"))
 
 
-def _edited(chain: Chain, edit: EditArtifact) -> StagedContent:
-    """Give what the edit sets. Aimed at an older version, it keeps that version's manifest unless one is given."""
-    content = edited_content(chain, edit)
-    stage = chain.artifact.stage
-    is_given = edit.manifest is not None or (stage is not None and stage.content.manifest is not UNSET)
-    if is_given or edit.older_manifest is None:
-        return content
-    return msgspec.structs.replace(content, manifest=edit.older_manifest)
-
-
-def _final(artifact: Artifact, staged: StagedContent) -> StagedContent:
-    if staged.config is UNSET:
-        return staged
+def _content(chain: Chain, intent: StageIntent, edit: EditArtifact | None) -> StagedContent:
+    """Give what the version will hold. The manifest stays unset where an existing version keeps its own."""
+    artifact = chain.artifact
+    given = artifact.stage.content if artifact.stage else StagedContent()
+    if edit is not None:
+        require(may_stage(chain.viewer, chain.nodes))
+        given = merge_content(given, edited_content(chain, edit))
+    content = merge_content(
+        StagedContent(manifest=artifact.manifest, config=artifact.config, type=artifact.type), given
+    )
+    if not intent.is_new_version:
+        content = msgspec.structs.replace(content, manifest=given.manifest)
     kept: Mapping[str, Any] = {key: artifact.config[key] for key in SERVICE_KEYS if key in artifact.config}
-    return msgspec.structs.replace(staged, config={**staged.config, **kept})
+    return msgspec.structs.replace(content, config={**given_json(content.config), **kept})
 
 
 def _version_name(artifact: Artifact, intent: StageIntent, asked: str | None) -> str:

@@ -10,11 +10,12 @@ from domain.artifact.chain import Chain, check_depth
 from domain.artifact.delete import end_of_life
 from domain.artifact.events import ArtifactCreated, MarkedAsCollection
 from domain.artifact.schema import check_against_schema
-from domain.errors import AlreadyExistsError, NotEmptyError
+from domain.errors import AlreadyExistsError, InvalidArgumentError, NotEmptyError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, children_counter, stage_key
 from domain.permissions import may_create, may_overwrite, require
 from domain.stage.events import StageStarted
+from domain.stage.state import stage_prefix
 
 
 class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,11 +43,6 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     children: int
 
 
-def stage_prefix(artifact_id: UUID, index: int, stage_id: UUID) -> str:
-    """Say where the objects of a stage go: below the artifact, one directory a stage."""
-    return f"{artifact_id}/v{index}-{stage_id}"
-
-
 def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, replaced: Replaced | None) -> Outcome:
     """Create an artifact at top level or in a collection, committed or as a draft.
 
@@ -70,7 +66,7 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
     if holder is not None:
         if not new.overwrite or replaced is None:
             raise AlreadyExistsError(_taken(new, parent.id if parent else None, replaced))
-        events += _replace(new, replaced, advances)
+        events += _replace(new, parents, replaced, advances)
     key = artifact_key(new.artifact_id)
     created = ArtifactCreated(
         workspace=new.workspace,
@@ -124,8 +120,12 @@ def _taken(new: CreateArtifact, parent_id: UUID | None, replaced: Replaced | Non
     )
 
 
-def _replace(new: CreateArtifact, replaced: Replaced, advances: dict[StreamId, int]) -> list[Emit]:
+def _replace(new: CreateArtifact, parents: Chain, replaced: Replaced, advances: dict[StreamId, int]) -> list[Emit]:
     old = replaced.chain.artifact
+    if any(parent.id == old.id for parent in parents.artifacts):
+        raise InvalidArgumentError(
+            "An artifact cannot be its own parent: what has the alias is above the new artifact."
+        )
     require(may_overwrite(replaced.chain.viewer, replaced.chain.nodes))
     if replaced.children:
         raise NotEmptyError(

@@ -9,24 +9,23 @@ from msgspec import UNSET
 
 from domain.artifact.chain import Chain
 from domain.artifact.config import changes_access, replaced_config
-from domain.artifact.create import stage_prefix
 from domain.artifact.events import ArtifactEdited, StagedContent, StageEdited, StageIntent, StageOpened
 from domain.artifact.names import next_version_name
 from domain.artifact.schema import check_against_schema
 from domain.artifact.state import Artifact, effective, given_json
 from domain.artifact.versions import base_tree, intent_after, staged_base, version_at
+from domain.errors import StaleFactsError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamKey, artifact_key, stage_key
 from domain.permissions import may_commit, may_edit_in_place, may_manage_permissions, may_stage, require
 from domain.stage.events import StageBaseChanged, StageStarted
-from domain.stage.state import Stage
+from domain.stage.state import Stage, stage_prefix
 
 
 class EditArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """What an edit gives; a None means that it does not.
 
-    `stage` has three values, as the callers know them. `new_stage_id` is used when a stage opens. `older_manifest` is
-    the manifest of the version that is aimed at, when that is not the latest.
+    `stage` has three values, as the callers know them. `new_stage_id` is used when a stage opens.
     """
 
     manifest: JsonObject | None = None
@@ -37,7 +36,6 @@ class EditArtifact(msgspec.Struct, frozen=True, kw_only=True):
     stage: bool | None = None
     copy_files: bool = False
     new_stage_id: UUID
-    older_manifest: JsonObject | None = None
 
 
 def is_staged_edit(artifact: Artifact, edit: EditArtifact) -> bool:
@@ -72,9 +70,12 @@ def decide_edit(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
         PermissionDeniedError: The caller may not edit it so.
         InvalidArgumentError: The version is unknown, or the permissions have a wrong shape.
         SchemaViolationError: A committed manifest would not conform to the schema of the collection.
+        StaleFactsError: A stage has been opened since the edit was found to be one in place.
     """
     if is_staged_edit(chain.artifact, edit):
         return _edit_stage(chain, stage, edit)
+    if chain.artifact.stage is not None:
+        raise StaleFactsError
     return _edit_in_place(chain, edit)
 
 
@@ -83,9 +84,6 @@ def _edit_stage(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
     require(may_stage(chain.viewer, chain.nodes))
     intent = intent_after(artifact, edit.version)
     content = edited_content(chain, edit)
-    is_staged_already = artifact.stage is not None and artifact.stage.content.manifest is not UNSET
-    if content.manifest is UNSET and edit.older_manifest is not None and not is_staged_already:
-        content = msgspec.structs.replace(content, manifest=edit.older_manifest)
     if artifact.stage is None or stage is None:
         base = base_tree(artifact, intent, copy_files=edit.copy_files)
         opened = StageOpened(stage_id=edit.new_stage_id, intent=intent, content=content)
@@ -111,6 +109,9 @@ def _edit_in_place(chain: Chain, edit: EditArtifact) -> Outcome:
     intent = intent_after(artifact, edit.version)
     content = edited_content(chain, edit)
     if artifact.latest is None:
+        # The first version needs its manifest in the event that makes it.
+        given = artifact.manifest if content.manifest is UNSET else content.manifest
+        content = msgspec.structs.replace(content, manifest=given)
         intent = StageIntent(is_new_version=True, index=artifact.next_index)
     parent = chain.parent
     if parent is not None and (schema := parent.config.get("collection_schema")):

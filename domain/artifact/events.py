@@ -20,12 +20,11 @@ class StagedContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class StageIntent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a commit will do: make a new version, or update the version of this index.
 
-    `index` is given once and never reused. `version_name` is the name asked for at creation, if any.
+    `index` is given once and never reused.
     """
 
     is_new_version: bool
     index: int
-    version_name: str | None = None
 
 
 @event("artifact.created")

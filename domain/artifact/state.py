@@ -130,7 +130,7 @@ def _created(payload: ArtifactCreated, meta: EventMeta, artifact_id: UUID) -> Ar
     else:
         stage = OpenStage(
             stage_id=payload.stage_id,
-            intent=StageIntent(is_new_version=True, index=0, version_name=payload.version_name),
+            intent=StageIntent(is_new_version=True, index=0),
             content=StagedContent(),
             opened_at=meta.recorded_at,
             opened_by=meta.author,
@@ -202,7 +202,7 @@ def _committed(state: Artifact, payload: ArtifactCommitted, meta: EventMeta) -> 
             msgspec.structs.replace(
                 entry,
                 comment=meta.comment or entry.comment,
-                manifest_at=meta.stream_version,
+                manifest_at=entry.manifest_at if payload.content.manifest is UNSET else meta.stream_version,
                 tree=payload.tree,
             )
             if entry.index == payload.version_index

@@ -1,12 +1,11 @@
 """The decision to set a download weight, and how weights are written."""
 
-import math
-
 from domain.artifact.chain import Chain
 from domain.artifact.events import DownloadWeightSet
 from domain.errors import InvalidArgumentError
 from domain.events import Emit, Outcome
 from domain.ids import artifact_key
+from domain.paths import parse_path
 from domain.permissions import Operation, may, require
 
 ZIP_WEIGHT_PATH = "create-zip-file"
@@ -22,11 +21,20 @@ def to_milli(weight: float, text: str = "Download weight must be non-negative: {
     Raises:
         InvalidArgumentError: It is negative, not a number, or too large.
     """
-    if math.isnan(weight) or weight < 0:
+    if not weight >= 0:
         raise InvalidArgumentError(text.format(weight=weight))
     if weight > MAX_WEIGHT:
         raise InvalidArgumentError(f"Download weight must be at most {MAX_WEIGHT}: {weight}")
     return round(weight * 1000)
+
+
+def parse_weighted_path(text: str) -> str:
+    """Parse the path that a weight is for: of a file, or the special one of archives.
+
+    Raises:
+        InvalidPathError: It is none.
+    """
+    return text if text == ZIP_WEIGHT_PATH else parse_path(text)
 
 
 def decide_set_download_weight(chain: Chain, path: str, weight_milli: int) -> Outcome:

@@ -4,7 +4,7 @@ A chain is the artifact, then its collections up to the root; a parent chain beg
 for an artifact without a parent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -237,9 +237,13 @@ def sees_grants(viewer: Viewer, chain: Sequence[Node]) -> bool:
     return is_allowed(viewer, Operation.MANAGE_PERMISSIONS, chain)
 
 
-def visible_permissions(viewer: Viewer, chain: Sequence[Node]) -> dict[str, Any]:
-    """Give the entries that he may see: all of them to holders of `*`, else `*`, `@` and those that match him."""
-    entries = chain[0].permissions
+def visible_permissions(viewer: Viewer, chain: Sequence[Node], entries: Any) -> dict[str, Any]:  # noqa: ANN401 - As stored.
+    """Give the entries that he may see: all of them to holders of `*`, else `*`, `@` and those that match him.
+
+    `entries` are those of the artifact, committed or staged.
+    """
+    if not isinstance(entries, Mapping):
+        return {}
     if sees_grants(viewer, chain):
         return dict(entries)
     visible = {EVERYBODY, AUTHENTICATED}.union(*viewer.levels)

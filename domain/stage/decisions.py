@@ -115,7 +115,7 @@ def require_announced(stage: Stage | None, path: str, upload_id: UUID) -> Stage:
     return stage
 
 
-def decide_upload(stage: Stage | None, path: str, upload_id: UUID, file: StoredFile) -> Outcome:
+def decide_upload(stage: Stage | None, path: str, upload_id: UUID, file: StoredFile, workspace: str) -> Outcome:
     """Make uploaded bytes the file of an announced path, for whoever holds its signed URL.
 
     Raises:
@@ -123,7 +123,7 @@ def decide_upload(stage: Stage | None, path: str, upload_id: UUID, file: StoredF
     """
     stage = require_announced(stage, path, upload_id)
     uploaded = FileUploaded(path=path, upload_id=upload_id, file=file)
-    emit = Emit(key=stage_key(stage.id), event=uploaded, artifact_id=stage.artifact_id)
+    emit = Emit(key=stage_key(stage.id), event=uploaded, workspace=workspace, artifact_id=stage.artifact_id)
     return Outcome(events=(emit,))
 
 

@@ -20,15 +20,10 @@ from domain.trees import TreeRoot
 
 
 class StagedFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A path of the stage. `file` is None while it is only announced; `place` keeps the order of announcement.
-
-    `actor` and `on_behalf_of` put it there: who uploads by its signed URL does so in their name.
-    """
+    """A path of the stage. `file` is None while it is only announced; `place` keeps the order of announcement."""
 
     upload_id: UUID
     place: int
-    actor: str
-    on_behalf_of: str | None = None
     weight_milli: int | None = None
     file: StoredFile | None = None
 
@@ -59,6 +54,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome is None
 
 
+def stage_prefix(artifact_id: UUID, index: int, stage_id: UUID) -> str:
+    """Say where the objects of a stage go: below the artifact, one directory a stage."""
+    return f"{artifact_id}/v{index}-{stage_id}"
+
+
 def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID) -> Stage:
     """Fold one event of a stage's stream."""
     if isinstance(payload, StageStarted):
@@ -75,13 +75,14 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
         raise ValueError(f"{type(payload).__name__} before the stage was started")
     match payload:
         case FilesAnnounced():
-            changed = _announce(state, payload, meta)
+            changed = _announce(state, payload)
         case FileUploaded():
-            changed = _upload(state, payload, meta)
+            changed = _upload(state, payload)
         case FileRemoved():
             changed = _remove(state, payload)
         case StageBaseChanged():
-            changed = msgspec.structs.replace(state, index=payload.index, base=payload.base)
+            # A mark is about a file of the tree that the stage started from.
+            changed = msgspec.structs.replace(state, index=payload.index, base=payload.base, removed=Map())
         case StageEnded():
             changed = msgspec.structs.replace(
                 state, outcome=payload.outcome, files=Map(), directories=Map(), removed=Map()
@@ -91,19 +92,13 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
     return msgspec.structs.replace(changed, version=meta.stream_version, last_activity=meta.recorded_at)
 
 
-def _announce(state: Stage, payload: FilesAnnounced, meta: EventMeta) -> Stage:
+def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
     files, directories, removed = state.files.mutate(), state.directories.mutate(), state.removed.mutate()
     place = state.next_place
     for item in payload.files:
         known = files.get(item.path)
         if known is None:
-            files[item.path] = StagedFile(
-                upload_id=item.upload_id,
-                place=place,
-                actor=meta.actor,
-                on_behalf_of=meta.on_behalf_of,
-                weight_milli=item.weight_milli,
-            )
+            files[item.path] = StagedFile(upload_id=item.upload_id, place=place, weight_milli=item.weight_milli)
             place += 1
             for directory in ancestors(item.path):
                 directories[directory] = directories.get(directory, 0) + 1
@@ -117,12 +112,12 @@ def _announce(state: Stage, payload: FilesAnnounced, meta: EventMeta) -> Stage:
     )
 
 
-def _upload(state: Stage, payload: FileUploaded, meta: EventMeta) -> Stage:
+def _upload(state: Stage, payload: FileUploaded) -> Stage:
     known = state.files.get(payload.path)
     directories = state.directories
     place = state.next_place
     if known is None:
-        known = StagedFile(upload_id=payload.upload_id, place=place, actor=meta.actor, on_behalf_of=meta.on_behalf_of)
+        known = StagedFile(upload_id=payload.upload_id, place=place)
         place += 1
         for directory in ancestors(payload.path):
             directories = directories.set(directory, directories.get(directory, 0) + 1)

@@ -106,7 +106,9 @@ def test_an_expired_url(watch: Watch) -> None:
     secret = (watch.server.data_dir / "token-secret").read_text().strip().encode()
     past = SignedUrls(secret, public_base_url=watch.server.url, local_base_url=watch.server.url, clock=_Past())
     get = past.get_url("a/b", ReadClaims(path="a.txt", size_bytes=5, etag="e"), expires_in_seconds=60)
-    claims = UploadClaims(artifact_id=UUID(int=1), stage_id=UUID(int=2), path="a.txt", upload_id=UUID(int=3))
+    claims = UploadClaims(
+        artifact_id=UUID(int=1), stage_id=UUID(int=2), path="a.txt", upload_id=UUID(int=3), actor="alice"
+    )
     put = past.put_url("a/b", claims, expires_in_seconds=60)
     for verb, url in (("GET", get), ("PUT", put)):
         body = watch.check(_send(verb, url), 403, code="permission_denied")

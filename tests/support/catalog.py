@@ -175,7 +175,7 @@ class PlainCatalog:
 
     def _matches(self, node: Filter, document: Document, viewer: Viewer) -> bool:
         nodes = [node_of(one) for one in self.chain(document.artifact)]
-        visible = visible_permissions(viewer, nodes)
+        visible = visible_permissions(viewer, nodes, nodes[0].permissions)
         return matches(node, document, lambda subject: subject in visible)
 
     def _is_placed(self, state: Artifact, query: CatalogQuery) -> bool:

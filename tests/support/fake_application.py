@@ -11,6 +11,7 @@ import msgspec
 
 from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readiness
 from application import parameters
+from application.commands.files import Received
 from application.context import CallContext, Reply
 from application.methods import Command, Method
 from application.settings import Settings
@@ -79,10 +80,10 @@ class FakeFiles:
         *,
         size_bytes: int | None,
         download_weight: float | None,
-    ) -> StoredFile:
+    ) -> Received:
         data = await self._read(chunks)
         self.uploads.append({"id": artifact_id, "path": path, "size": size_bytes, "weight": download_weight})
-        return self._store(path, data)
+        return Received(self._store(path, data), Position(7))
 
     async def open_signed(self, key: str, query: Mapping[str, str]) -> FakeFile:
         self._check(query)
@@ -96,9 +97,9 @@ class FakeFiles:
         *,
         size_bytes: int | None,
         correlation_id: str,
-    ) -> StoredFile:
+    ) -> Received:
         self._check(query)
-        return self._store(key, await self._read(chunks))
+        return Received(self._store(key, await self._read(chunks)), Position(7))
 
     async def _read(self, chunks: AsyncIterator[bytes]) -> bytes:
         data = bytearray()

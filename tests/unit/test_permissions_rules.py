@@ -209,8 +209,8 @@ class TestMovesAndGrants:
     def test_grants_are_shown_to_holders_of_everything(self) -> None:
         entries = {"*": "r", "@": "r+", "uma": "rw", "carl": "*", "team-lab/@": "l"}
         assert sees_grants(who("carl"), [node(entries)])
-        assert visible_permissions(who("carl"), [node(entries)]) == entries
-        assert visible_permissions(UMA, [node(entries)]) == {"*": "r", "@": "r+", "uma": "rw"}
+        assert visible_permissions(who("carl"), [node(entries)], entries) == entries
+        assert visible_permissions(UMA, [node(entries)], entries) == {"*": "r", "@": "r+", "uma": "rw"}
 
     def test_a_writer_cannot_raise_himself(self) -> None:
         assert not is_allowed(UMA, Operation.MANAGE_PERMISSIONS, [node({"uma": "rw+"})])

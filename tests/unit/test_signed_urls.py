@@ -12,7 +12,9 @@ from domain.errors import InvalidArgumentError, PermissionDeniedError
 
 KEY = "ws-user-alice/artifacts/018f3a5e/v0-1/7c9e6679-7425-40de-944b-e07fc1f90ae7"
 READ = ReadClaims(path='a "b" é/c&d.csv', size_bytes=12, etag="e" * 32, content_type="text/csv; charset=utf-8")
-UPLOAD = UploadClaims(artifact_id=UUID(int=1), stage_id=UUID(int=2), path="a/b.csv", upload_id=UUID(int=3))
+UPLOAD = UploadClaims(
+    artifact_id=UUID(int=1), stage_id=UUID(int=2), path="a/b.csv", upload_id=UUID(int=3), actor="alice"
+)
 URL_CHARACTERS = string.ascii_letters + string.digits + "-._~/=&?%+"
 
 

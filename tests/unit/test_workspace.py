@@ -120,7 +120,8 @@ class TestNames:
         assert validate_name(name) == name
 
     @pytest.mark.parametrize(
-        "name", ["", "a b", "a/b", "a.b", "ä", "x" * 65, "a\n", *sorted(RESERVED_NAMES), "Health", "ws-user-bob", "WS-USER-x"]
+        "name",
+        ["", "a b", "a/b", "a.b", "ä", "x" * 65, "a\n", *sorted(RESERVED_NAMES), "Health", "ws-user-bob", "WS-USER-x"],
     )
     def test_impossible(self, name: str) -> None:
         with pytest.raises(InvalidArgumentError):

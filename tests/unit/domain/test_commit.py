@@ -1,8 +1,9 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from domain.artifact.commit import CommitStage, StaleFactsError, decide_commit, decide_discard
+from domain.artifact.commit import CommitStage, decide_commit, decide_discard
 from domain.artifact.delete import decide_delete
 from domain.artifact.edit import EditArtifact
 from domain.artifact.events import (
@@ -26,6 +27,7 @@ from domain.errors import (
     NothingStagedError,
     PermissionDeniedError,
     SchemaViolationError,
+    StaleFactsError,
     VersionExistsError,
 )
 from domain.events import Event
@@ -280,22 +282,35 @@ def test_the_version_list_after_an_edit_in_place() -> None:
     assert [entry.manifest_at for entry in after.versions] == [2]
 
 
-def _staged_after_two_versions(content: StagedContent) -> Artifact:
-    intent = StageIntent(is_new_version=False, index=1)
-    return artifact_of(
-        [
-            created(),
-            ArtifactEdited(content=StagedContent(manifest={"name": "two"}), version_index=1, new_version_name="v1"),
-            StageOpened(stage_id=uid("stage"), intent=intent, content=content),
-        ]
-    )
+def two_versions_staged(content: StagedContent, index: int) -> list[Event]:
+    return [
+        created(),
+        ArtifactEdited(content=StagedContent(manifest={"name": "two"}), version_index=1, new_version_name="v1"),
+        StageOpened(stage_id=uid("stage"), intent=StageIntent(is_new_version=False, index=index), content=content),
+    ]
 
 
-def test_a_commit_turned_to_an_older_version_keeps_its_manifest_unless_one_was_staged() -> None:
-    older: dict[str, Any] = {"name": "one"}
-    edit = EditArtifact(stage=False, version="v0", new_stage_id=uid("other"), older_manifest=older)
-    for content, kept in ((StagedContent(), older), (StagedContent(manifest={"name": "three"}), {"name": "three"})):
-        state = _staged_after_two_versions(content)
-        committed, _ = events_of(decide_commit(chain(state), stage(), commit(stage(), edit=edit)))
-        assert isinstance(committed, ArtifactCommitted)
-        assert (committed.version_index, committed.content.manifest) == (0, kept)
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_existing_version_keeps_its_manifest_unless_one_was_staged(index: int) -> None:
+    events = two_versions_staged(StagedContent(), index)
+    committed = events_of(decide_commit(chain(artifact_of(events)), stage(), commit(stage())))[0]
+    assert isinstance(committed, ArtifactCommitted)
+    assert committed.content.manifest is UNSET
+    after = artifact_of([*events, committed])
+    assert after.manifest == {"name": "two"}
+    assert [entry.manifest_at for entry in after.versions] == [1, 2]
+
+
+def test_a_staged_manifest_goes_to_the_version_that_the_stage_aims_at() -> None:
+    events = two_versions_staged(StagedContent(manifest={"name": "three"}), 0)
+    edit = EditArtifact(stage=False, version="v0", new_stage_id=uid("other"))
+    committed = events_of(decide_commit(chain(artifact_of(events)), stage(), commit(stage(), edit=edit)))[0]
+    after = artifact_of([*events, committed])
+    assert after.manifest == {"name": "two"}
+    assert [entry.manifest_at for entry in after.versions] == [4, 2]
+
+
+def test_an_edit_that_commits_needs_the_stage_that_it_was_prepared_for() -> None:
+    edit = EditArtifact(stage=False, new_stage_id=uid("other"))
+    with pytest.raises(StaleFactsError):
+        decide_commit(chain(artifact_of([created()])), None, CommitStage(stage_version=0, edit=edit))

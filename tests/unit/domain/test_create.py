@@ -174,3 +174,10 @@ def test_collections_nest_only_so_deep() -> None:
     parents = [collection(alias=f"level{depth}") for depth in range(MAX_DEPTH)]
     with pytest.raises(InvalidArgumentError, match="nested"):
         decide_create(new(), chain(*parents, viewer=ADMIN), None, None)
+
+
+def test_an_artifact_cannot_replace_its_own_parent() -> None:
+    parent = collection(alias="data")
+    alias = Alias(version=1, artifact_id=parent.id)
+    with pytest.raises(InvalidArgumentError, match="its own parent"):
+        decide_create(new(overwrite=True), chain(parent), alias, Replaced(chain=chain(parent), children=0))

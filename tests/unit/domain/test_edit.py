@@ -1,6 +1,5 @@
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec import UNSET
 
@@ -15,7 +14,7 @@ from domain.artifact.events import (
     StageOpened,
 )
 from domain.artifact.state import Artifact
-from domain.errors import InvalidArgumentError, PermissionDeniedError, SchemaViolationError
+from domain.errors import InvalidArgumentError, PermissionDeniedError, SchemaViolationError, StaleFactsError
 from domain.events import Event
 from domain.stage.events import StageBaseChanged, StageStarted
 from domain.trees import TreeRoot
@@ -154,13 +153,18 @@ def test_an_existing_version_is_edited_by_name() -> None:
     assert [entry.manifest_at for entry in after.versions] == [3, 2]
 
 
-def test_staging_an_older_version_takes_its_manifest() -> None:
+def test_staging_an_older_version_leaves_its_manifest_to_it() -> None:
     artifact = artifact_of([created(), ArtifactEdited(content=StagedContent(), version_index=1, new_version_name="v1")])
-    change = edit(version="v0", stage=True, older_manifest={"name": "old"})
-    opened = events_of(decide_edit(chain(artifact), None, change))[0]
+    opened = events_of(decide_edit(chain(artifact), None, edit(version="v0", stage=True)))[0]
     assert isinstance(opened, StageOpened)
-    assert opened.content.manifest == {"name": "old"}
+    assert opened.content.manifest is UNSET
     assert opened.intent == StageIntent(is_new_version=False, index=0)
+
+
+def test_an_edit_in_place_beside_a_stage_is_stale() -> None:
+    artifact, stage = staged()
+    with pytest.raises(StaleFactsError):
+        decide_edit(chain(artifact), stage, edit(stage=False))
 
 
 @pytest.mark.parametrize("stage", [None, True, False])
@@ -284,14 +288,9 @@ def test_files_may_be_copied_after_all() -> None:
     assert changed == StageBaseChanged(index=1, base=TREE)
 
 
-def test_a_staged_manifest_stays_when_the_stage_is_aimed_at_an_older_version() -> None:
-    artifact, stage = staged_new_version(copied=False)
-    staged_manifest = decide_edit(chain(artifact), stage, edit(manifest={"name": "mine"}))
-    edited = events_of(staged_manifest)[0]
-    assert artifact.stage is not None
-    assert isinstance(edited, StageEdited)
-    open_stage = msgspec.structs.replace(artifact.stage, content=edited.content)
-    artifact = msgspec.structs.replace(artifact, stage=open_stage)
-    edited = events_of(decide_edit(chain(artifact), stage, edit(version="v0", older_manifest={"name": "old"})))[0]
-    assert isinstance(edited, StageEdited)
-    assert edited.content.manifest is UNSET
+def test_the_first_version_of_an_empty_artifact_holds_its_manifest() -> None:
+    events: list[Event] = [created(stage_id=uid("s")), _discarded()]
+    made = one(*events_of(decide_edit(chain(artifact_of(events)), None, edit(type="model"))))
+    assert isinstance(made, ArtifactEdited)
+    assert made.content.manifest == {"name": "one"}
+    assert artifact_of([*events, made]).versions[0].manifest_at == 3

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from domain.artifact.config import new_config, replaced_config
+from domain.artifact.config import changes_access, new_config, replaced_config
 from domain.artifact.content import check_card, clean
 from domain.artifact.names import check_typed_alias, expand_alias, next_version_name
 from domain.artifact.schema import check_against_schema, check_schema
@@ -138,12 +138,31 @@ def test_schemas() -> None:
 
 
 def test_a_new_config_leaves_out_what_the_service_sets() -> None:
-    assert new_config({"x": 1, "child_count": 5, "is_collection": True}, None) == {"x": 1, "permissions": {}}
-    assert new_config({"permissions": {"*": "r"}}, {"@": "r"}) == {"permissions": {"@": "r"}}
-    with pytest.raises(InvalidArgumentError, match="permissions must be an object"):
-        new_config({"permissions": "r"}, None)
-    with pytest.raises(InvalidArgumentError, match="Invalid permission"):
-        new_config({"permissions": {"bob": 5}}, None)
+    assert new_config({"x": 1, "child_count": 5, "is_collection": True}) == {"x": 1, "permissions": {}}
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"permissions": "r"}, "permissions must be an object"),
+        ({"permissions": {"bob": 5}}, "Invalid permission"),
+        ({"permissions": {str(number): "r" for number in range(1_001)}}, "at most"),
+        ({"permissions": {"bob": ["read"] * 101}}, "Invalid permission"),
+        ({"inherit_writes": 1}, "config.inherit_writes must be true or false"),
+        ({"private_children": None}, "config.private_children must be true or false"),
+        ({"recipient_field": 1}, "config.recipient_field"),
+        ({"list_fields": [1]}, "config.list_fields"),
+    ],
+)
+def test_keys_that_the_service_reads_are_checked(config: JsonObject, text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=text):
+        new_config(config)
+
+
+def test_access_changes_are_seen_as_json() -> None:
+    assert changes_access({"inherit_writes": 1}, {"inherit_writes": True})
+    assert changes_access({}, {"private_children": None})
+    assert not changes_access({"permissions": {"a": "r", "b": "r"}}, {"permissions": {"b": "r", "a": "r"}, "x": 1})
 
 
 def test_a_replaced_config_keeps_what_the_service_keeps() -> None:

@@ -106,7 +106,7 @@ def test_directories_are_counted_while_files_come_and_go() -> None:
 
 
 def test_an_upload_becomes_the_file_of_its_path() -> None:
-    event = events_of(decide_upload(stage(announced("a", weight=1)), "a", uid("a"), FILE))[0]
+    event = events_of(decide_upload(stage(announced("a", weight=1)), "a", uid("a"), FILE, "ws"))[0]
     after = stage(announced("a", weight=1), event)
     assert after.files["a"].file == FILE
     assert after.files["a"].weight_milli == 1
@@ -121,7 +121,7 @@ def test_a_put_needs_no_announcement() -> None:
 def test_a_late_upload_is_refused() -> None:
     closed = stage(announced("a"), StageEnded(outcome="committed"))
     with pytest.raises(PermissionDeniedError, match="committed or discarded"):
-        decide_upload(closed, "a", uid("a"), FILE)
+        decide_upload(closed, "a", uid("a"), FILE, "ws")
     with pytest.raises(PermissionDeniedError, match="committed or discarded"):
         require_announced(None, "a", uid("a"))
 
@@ -129,14 +129,14 @@ def test_a_late_upload_is_refused() -> None:
 def test_the_upload_of_a_removed_file_is_refused() -> None:
     removed = stage(announced("a"), FileRemoved(path="a", is_marked=False))
     with pytest.raises(PermissionDeniedError, match="removed"):
-        decide_upload(removed, "a", uid("a"), FILE)
+        decide_upload(removed, "a", uid("a"), FILE, "ws")
     reannounced = stage(
         announced("a"),
         FileRemoved(path="a", is_marked=False),
         FilesAnnounced(files=(AnnouncedFile(path="a", upload_id=uid("second")),)),
     )
     with pytest.raises(PermissionDeniedError, match="removed"):
-        decide_upload(reannounced, "a", uid("a"), FILE)
+        decide_upload(reannounced, "a", uid("a"), FILE, "ws")
 
 
 def test_removing() -> None:
