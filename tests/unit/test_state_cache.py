@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from application.state_cache import FOLD_PAGE_EVENTS, StateCache, Versioned
+from application.state_sizes import BASE_BYTES
 from domain.errors import UnavailableError
 from domain.events import Event, EventMeta
 from domain.ids import StreamKey, StreamKind
@@ -183,3 +184,15 @@ async def test_a_get_sees_all_that_was_acknowledged_before_it_began(tmp_path: Pa
         is_over = True
         assert min(await asyncio.gather(*readers)) > 0
         assert sum(acknowledged) == 120
+
+
+async def test_states_are_dropped_when_they_take_too_much_memory(log: ScriptedEventLog) -> None:
+    cache, streams = StateCache(log, fold, max_bytes=2 * BASE_BYTES), [key() for _ in range(3)]
+    for stream in streams:
+        await append(log, stream, 1, 1)
+        await total(cache, stream)
+    reads = log.stream_reads
+    await total(cache, streams[2])
+    assert log.stream_reads == reads
+    await total(cache, streams[0])
+    assert log.stream_reads == reads + 1
