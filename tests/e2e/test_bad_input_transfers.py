@@ -43,6 +43,16 @@ def _stored(server: Server) -> set[Path]:
     return {path for path in (server.data_dir / "objects").rglob("*") if path.is_file()}
 
 
+def _stored_when_quiet(server: Server) -> set[Path]:
+    """Give what is stored once nothing is on its way any more, not even from the test before."""
+    temporary = server.data_dir / "objects" / "tmp"
+    ends = time.monotonic() + SECONDS
+    while any(temporary.iterdir()):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    return _stored(server)
+
+
 def _settled(server: Server, expected: set[Path]) -> bool:
     """Wait until nothing but this is stored; the service learns a moment later that a client has gone."""
     ends = time.monotonic() + SECONDS
@@ -61,7 +71,7 @@ def _settled(server: Server, expected: set[Path]) -> bool:
 def test_an_upload_that_is_cut_off(
     watch: Watch, targets: list[tuple[str, str]], declared: int, sent: int, ending: str
 ) -> None:
-    before = _stored(watch.server)
+    before = _stored_when_quiet(watch.server)
     for target in targets:
         data = _head(target, f"Content-Length: {declared}") + b"x" * sent
         if ending == "half":
@@ -79,7 +89,7 @@ def test_an_upload_that_is_cut_off(
 
 
 def test_a_chunked_upload_that_is_cut_off(watch: Watch, targets: list[tuple[str, str]]) -> None:
-    before = _stored(watch.server)
+    before = _stored_when_quiet(watch.server)
     chunk = b"%x\r\n%s\r\n" % (MEBI, b"x" * MEBI)
     for target in targets:
         for tail in (b"", chunk[:1_000], b"zz\r\n", b"-1\r\n"):
@@ -90,7 +100,7 @@ def test_a_chunked_upload_that_is_cut_off(watch: Watch, targets: list[tuple[str,
 
 
 def test_an_upload_that_stands_still(watch: Watch, targets: list[tuple[str, str]]) -> None:
-    before = _stored(watch.server)
+    before = _stored_when_quiet(watch.server)
     for target in targets:
         status, answer = raw_request(watch.server, _head(target, f"Content-Length: {3 * MEBI}") + b"x" * 2 * MEBI)
         assert status == 408
@@ -104,7 +114,7 @@ def _pieces(count: int) -> Iterator[bytes]:
 
 
 def test_an_upload_that_is_too_large(watch: Watch, targets: list[tuple[str, str]]) -> None:
-    before = _stored(watch.server)
+    before = _stored_when_quiet(watch.server)
     for path, header in targets:
         name, value = header.split(": ")
         url = watch.server.url + path
@@ -117,7 +127,7 @@ def test_an_upload_that_is_too_large(watch: Watch, targets: list[tuple[str, str]
 
 def test_more_than_was_declared_is_the_next_request(watch: Watch) -> None:
     target = (FILE, f"Authorization: Bearer {watch.alice.token}")
-    before = _stored(watch.server)
+    before = _stored_when_quiet(watch.server)
     # The length is refused before the body, so what follows must not be taken for a request.
     data = _head(target, f"Content-Length: {LIMIT + 1}") + b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     status, answer = raw_request(watch.server, data, ends=True)

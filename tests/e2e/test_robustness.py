@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,15 @@ def test_a_directory_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> N
 
 
 def _begin_upload(server: Server, token: str | None) -> socket.socket:
-    """Send two of the three MiB of an upload."""
+    """Send two of the three MiB of an upload, and wait until the service has begun to take them."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
     head = f"PUT {FILE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {3 * MEBI}\r\n\r\n"
     connection.sendall(head.encode() + b"x" * 2 * MEBI)
+    temporary = server.data_dir / "objects" / "tmp"
+    ends = time.monotonic() + SECONDS
+    while not any(path.stat().st_size for path in temporary.iterdir()):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
     return connection
 
 
