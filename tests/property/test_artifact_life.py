@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.errors import (
     AlreadyExistsError,
@@ -18,9 +18,11 @@ from domain.errors import (
 )
 from tests.support.life import LocalService, ModelArtifact, ModelStage, ModelVersion
 
-ALIASES = st.sampled_from(["first", "second"])
-PATHS = st.sampled_from(["a.txt", "b.bin", "d/c.txt", "d/e/f.txt"])
-CONTENTS = st.text(alphabet="ab\né", max_size=20)
+# One of them lives long, the other one comes and goes.
+LASTING, PASSING = "lasting", "passing"
+ALIASES = st.sampled_from([LASTING, PASSING])
+PATHS = st.sampled_from(["a.txt", "d/b.bin", "d/e/c.txt"])
+FILES = st.dictionaries(PATHS, st.text(alphabet="ab\né", max_size=20), max_size=2)
 MANIFESTS = st.fixed_dictionaries({"name": st.sampled_from(["x", "y", "z"]), "n": st.integers(0, 9)})
 MAYBE_MANIFESTS = st.none() | MANIFESTS
 NAMES = st.sampled_from([None, "v0", "v1", "r1", "r2"])
@@ -41,6 +43,13 @@ class ArtifactLife(RuleBasedStateMachine):
 
     # Creation and end.
 
+    @initialize(manifest=MANIFESTS, files=FILES)
+    def begin(self, manifest: dict[str, Any], files: dict[str, str]) -> None:
+        self.create(LASTING, manifest, is_draft=True)
+        artifact = self.model[LASTING]
+        self._change(LASTING, artifact, files, None)
+        self._close(artifact, self.service.call("commit", artifact_id=LASTING))
+
     @rule(alias=ALIASES, manifest=MANIFESTS, is_draft=st.booleans())
     def create(self, alias: str, manifest: dict[str, Any], is_draft: bool) -> None:
         if alias in self.model:
@@ -54,13 +63,13 @@ class ArtifactLife(RuleBasedStateMachine):
         else:
             self._add_version(artifact, record, ModelVersion(manifest, {}))
 
-    @rule(alias=ALIASES)
-    def delete(self, alias: str) -> None:
-        if self.model.pop(alias, None) is None:
-            with pytest.raises(ArtifactNotFoundError):
-                self.service.call("delete", artifact_id=alias)
-        else:
-            self.service.call("delete", artifact_id=alias)
+    @precondition(lambda self: PASSING in self.model)
+    @rule()
+    def delete(self) -> None:
+        self.service.call("delete", artifact_id=PASSING)
+        del self.model[PASSING]
+        with pytest.raises(ArtifactNotFoundError):
+            self.service.call("delete", artifact_id=PASSING)
 
     @rule()
     def restart(self) -> None:
@@ -69,12 +78,10 @@ class ArtifactLife(RuleBasedStateMachine):
 
     # Edits.
 
-    @precondition(lambda self: self.model)
+    @precondition(lambda self: self._having(stage=False))
     @rule(data=st.data(), manifest=MANIFESTS, is_copied=st.booleans())
     def edit_in_place(self, data: st.DataObject, manifest: dict[str, Any], is_copied: bool) -> None:
-        alias, artifact = self._pick(data)
-        if artifact.stage is not None:
-            return
+        alias, artifact = self._pick(data, stage=False)
         version = data.draw(st.sampled_from([None, "new", *artifact.versions]))
         record = self.service.call(
             "edit", artifact_id=alias, manifest=manifest, version=version, copy_files=is_copied and version == "new"
@@ -86,9 +93,10 @@ class ArtifactLife(RuleBasedStateMachine):
         else:
             artifact.versions[target].manifest = manifest
 
-    @precondition(lambda self: self.model)
-    @rule(data=st.data(), manifest=MAYBE_MANIFESTS, is_copied=st.booleans())
-    def stage(self, data: st.DataObject, manifest: dict[str, Any] | None, is_copied: bool) -> None:
+    @rule(data=st.data(), manifest=MAYBE_MANIFESTS, is_copied=st.booleans(), files=FILES)
+    def stage(
+        self, data: st.DataObject, manifest: dict[str, Any] | None, is_copied: bool, files: dict[str, str]
+    ) -> None:
         alias, artifact = self._pick(data)
         version = data.draw(st.sampled_from([None, "new", *artifact.versions]))
         is_copied = is_copied and version == "new"
@@ -102,79 +110,63 @@ class ArtifactLife(RuleBasedStateMachine):
         base = artifact.base_of(target, is_copied=is_copied)
         if artifact.stage is None:
             artifact.stage = ModelStage(target, base, manifest)
-            return
-        if version is not None:
+        elif version is not None:
             artifact.stage.aim(target, base, is_copied=is_copied)
         if manifest is not None:
             artifact.stage.manifest = manifest
+        self._change(alias, artifact, files, data)
 
-    # Files.
+    # What needs a stage.
 
-    @precondition(lambda self: self.model)
-    @rule(data=st.data(), path=PATHS, content=CONTENTS)
-    def put(self, data: st.DataObject, path: str, content: str) -> None:
-        alias, artifact = self._pick(data)
-        if artifact.stage is None:
-            with pytest.raises(InvalidStateError):
-                self.service.call("write_file", artifact_id=alias, file_path=path, content=content)
-            return
-        self.service.call("write_file", artifact_id=alias, file_path=path, content=content)
-        artifact.stage.put[path] = content.encode()
-        artifact.stage.removed.discard(path)
+    @precondition(lambda self: self._having(stage=True))
+    @rule(data=st.data(), files=FILES)
+    def change(self, data: st.DataObject, files: dict[str, str]) -> None:
+        alias, artifact = self._pick(data, stage=True)
+        self._change(alias, artifact, files, data)
 
-    @precondition(lambda self: self.model)
-    @rule(data=st.data(), path=PATHS)
-    def remove(self, data: st.DataObject, path: str) -> None:
-        alias, artifact = self._pick(data)
-        if artifact.stage is None:
-            with pytest.raises(InvalidStateError):
-                self.service.call("remove_file", artifact_id=alias, file_path=path)
-            return
-        self.service.call("remove_file", artifact_id=alias, file_path=path)
-        artifact.stage.put.pop(path, None)
-        if path in artifact.stage.base:
-            artifact.stage.removed.add(path)
-
-    # The end of a stage.
-
-    @precondition(lambda self: self.model)
+    @precondition(lambda self: self._having(stage=True))
     @rule(data=st.data(), name=NAMES)
     def commit(self, data: st.DataObject, name: str | None) -> None:
-        alias, artifact = self._pick(data)
-        stage = artifact.stage
-        if stage is None:
-            with pytest.raises(InvalidStateError):
-                self.service.call("commit", artifact_id=alias, version=name)
-            return
+        alias, artifact = self._pick(data, stage=True)
+        stage = self._staged(artifact)
         if stage.target is None and name in artifact.versions:
             with pytest.raises(VersionExistsError):
                 self.service.call("commit", artifact_id=alias, version=name)
             return
         record = self.service.call("commit", artifact_id=alias, version=name)
-        self._close(artifact, stage, record)
+        self._close(artifact, record)
         if stage.target is None and name is not None:
             assert artifact.latest == name
 
-    @precondition(lambda self: self.model)
+    @precondition(lambda self: self._having(stage=True))
     @rule(data=st.data(), manifest=MANIFESTS)
     def edit_and_commit(self, data: st.DataObject, manifest: dict[str, Any]) -> None:
-        alias, artifact = self._pick(data)
-        if artifact.stage is None:
-            return
+        alias, artifact = self._pick(data, stage=True)
         record = self.service.call("edit", artifact_id=alias, manifest=manifest, stage=False)
-        artifact.stage.manifest = manifest
-        self._close(artifact, artifact.stage, record)
+        self._staged(artifact).manifest = manifest
+        self._close(artifact, record)
 
-    @precondition(lambda self: self.model)
+    @precondition(lambda self: self._having(stage=True))
     @rule(data=st.data())
     def discard(self, data: st.DataObject) -> None:
-        alias, artifact = self._pick(data)
-        if artifact.stage is None:
-            with pytest.raises(NothingStagedError):
-                self.service.call("discard", artifact_id=alias)
-            return
+        alias, artifact = self._pick(data, stage=True)
         self.service.call("discard", artifact_id=alias)
         artifact.stage = None
+
+    @precondition(lambda self: self._having(stage=False))
+    @rule(data=st.data(), path=PATHS)
+    def refused(self, data: st.DataObject, path: str) -> None:
+        alias, _ = self._pick(data, stage=False)
+        for method, arguments in (
+            ("write_file", {"file_path": path, "content": "late"}),
+            ("remove_file", {"file_path": path}),
+            ("put_file", {"file_path": path}),
+            ("commit", {}),
+        ):
+            with pytest.raises(InvalidStateError):
+                self.service.call(method, artifact_id=alias, **arguments)
+        with pytest.raises(NothingStagedError):
+            self.service.call("discard", artifact_id=alias)
 
     # What must hold.
 
@@ -214,9 +206,30 @@ class ArtifactLife(RuleBasedStateMachine):
 
     # How the model follows.
 
-    def _pick(self, data: st.DataObject) -> tuple[str, ModelArtifact]:
-        alias = data.draw(st.sampled_from(sorted(self.model)))
+    def _having(self, *, stage: bool | None = None) -> list[str]:
+        """Name the artifacts that have an open stage, or that have none."""
+        return sorted(alias for alias, one in self.model.items() if stage in (None, one.stage is not None))
+
+    def _pick(self, data: st.DataObject, *, stage: bool | None = None) -> tuple[str, ModelArtifact]:
+        alias = data.draw(st.sampled_from(self._having(stage=stage)))
         return alias, self.model[alias]
+
+    def _change(self, alias: str, artifact: ModelArtifact, files: dict[str, str], data: st.DataObject | None) -> None:
+        """Put files into the stage, and take some out that are there or not."""
+        stage = self._staged(artifact)
+        for path, content in files.items():
+            self.service.call("write_file", artifact_id=alias, file_path=path, content=content)
+            stage.put[path] = content.encode()
+            stage.removed.discard(path)
+        for path in () if data is None else data.draw(st.sets(PATHS, max_size=2)):
+            self.service.call("remove_file", artifact_id=alias, file_path=path)
+            stage.put.pop(path, None)
+            if path in stage.base:
+                stage.removed.add(path)
+
+    def _staged(self, artifact: ModelArtifact) -> ModelStage:
+        assert artifact.stage is not None
+        return artifact.stage
 
     def _add_version(self, artifact: ModelArtifact, record: dict[str, Any], version: ModelVersion) -> None:
         names = [entry["version"] for entry in record["versions"]]
@@ -224,8 +237,8 @@ class ArtifactLife(RuleBasedStateMachine):
         assert names[-1] not in artifact.versions
         artifact.versions[names[-1]] = version
 
-    def _close(self, artifact: ModelArtifact, stage: ModelStage, record: dict[str, Any]) -> None:
-        artifact.stage = None
+    def _close(self, artifact: ModelArtifact, record: dict[str, Any]) -> None:
+        stage, artifact.stage = self._staged(artifact), None
         if stage.target is None:
             manifest = artifact.manifest if stage.manifest is None else stage.manifest
             self._add_version(artifact, record, ModelVersion(manifest, stage.files))
