@@ -51,7 +51,8 @@ class ReadModel(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of read model.
 
     `open` opens a file or makes a new one (raising StaleFileError for one that must not be used). `serve` lets queries
-    read from a file that has caught up. `inspect` reads a file that another process may be writing.
+    read from a file that has caught up. `inspect` reads a file that another process may be writing. While nobody waits
+    for it, the model lets events gather for `gather_seconds`, because a few large transactions cost less than many.
     """
 
     name: str
@@ -60,3 +61,4 @@ class ReadModel(msgspec.Struct, frozen=True, kw_only=True):
     open: Callable[[Path], Awaitable[Handler]]
     serve: Callable[[Path], None]
     inspect: Callable[[Path], FileStatus]
+    gather_seconds: float = 0.0

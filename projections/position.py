@@ -11,6 +11,7 @@ class Progress:
     def __init__(self, position: Position = Position(0)) -> None:  # noqa: B008 - A constant.
         self._position = position
         self._waiting: list[tuple[Position, asyncio.Future[None]]] = []
+        self._demanded = asyncio.Event()
 
     @property
     def position(self) -> Position:
@@ -36,6 +37,7 @@ class Progress:
             return True
         entry = (position, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
+        self._demanded.set()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await entry[1]
@@ -45,3 +47,14 @@ class Progress:
             if entry in self._waiting:
                 self._waiting.remove(entry)
         return True
+
+    async def wait_for_demand(self, seconds: float) -> None:
+        """Wait until somebody waits for a position, at most so long."""
+        self._demanded.clear()
+        if self._waiting:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._demanded.wait()
+        except TimeoutError:
+            return

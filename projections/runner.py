@@ -104,6 +104,9 @@ class ProjectionRunner:
             return
         try:
             events = await self._log.read(handler.position, BATCH)
+            if self._model.gather_seconds and 0 < len(events) < BATCH:
+                await self._progress.wait_for_demand(self._model.gather_seconds)
+                events = await self._log.read(handler.position, BATCH)
             if events:
                 await self._apply(handler, events)
         except StaleFileError:

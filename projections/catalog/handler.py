@@ -17,6 +17,7 @@ from projections.registry import StaleFileError
 
 NAME: Final = "catalog"
 LOG: Final = "artifacts"
+GATHER_SECONDS: Final = 0.05
 
 _T = TypeVar("_T")
 
@@ -69,7 +70,15 @@ def catalog_model(epoch: str, serve: Callable[[Path], None]) -> ReadModel:
     async def open_file(path: Path) -> Handler:
         return await CatalogHandler.open(path, epoch)
 
-    return ReadModel(name=NAME, log=LOG, version=VERSION, open=open_file, serve=serve, inspect=_inspect)
+    return ReadModel(
+        name=NAME,
+        log=LOG,
+        version=VERSION,
+        open=open_file,
+        serve=serve,
+        inspect=_inspect,
+        gather_seconds=GATHER_SECONDS,
+    )
 
 
 def _inspect(path: Path) -> FileStatus:
