@@ -1,8 +1,9 @@
 """What commands and queries work with: the ports, wired once by the bootstrap."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.accesses import AccessRecorder
+from application.chain_cache import ChainCache
 from application.file_trees import FileTrees
 from application.ports.catalog import Catalog
 from application.ports.event_log import EventLog
@@ -36,3 +37,4 @@ class Services:
     urls: SignedUrls
     tokens: Tokens
     records: RecordCache
+    chains: ChainCache = field(default_factory=ChainCache)

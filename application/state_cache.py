@@ -94,6 +94,17 @@ class StateCache:
                 found[key] = await self._at_least(key, heads[key.id].version, marker)
         return found
 
+    def marker(self) -> int | None:
+        """Give a number that is the same as last time only if no state has changed in between; None: nobody knows."""
+        return self._log.change_marker()
+
+    def proven(self, key: StreamKey) -> Versioned | None:
+        """Give a state as it is now where that takes no waiting; None when the log has to be asked."""
+        entry = self._entries.get(key.id.int)
+        if entry is None or entry.marker != self._log.change_marker():
+            return None
+        return entry.value
+
     def peek(self, key: StreamKey) -> Versioned | None:
         """Give a state that may be old, for one who has its version checked himself; None when it is not here."""
         number = _number(key)

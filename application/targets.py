@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from application.chain_cache import KnownChain
 from application.context import CallContext
 from application.services import Services
 from application.stages import current_stage
@@ -109,9 +110,9 @@ async def resolve(services: Services, text: str, workspace: str) -> UUID:
     return alias.artifact_id
 
 
-async def _climb(services: Services, context: CallContext, text: str) -> list[Artifact]:
+async def _climb(services: Services, text: str, workspace: str) -> list[Artifact]:
     """Find an artifact, then its parents up to the root, each as it is now."""
-    artifact_id: UUID | None = await resolve(services, text, context.workspace)
+    artifact_id: UUID | None = await resolve(services, text, workspace)
     artifacts: list[Artifact] = []
     while artifact_id is not None and len(artifacts) < MAX_DEPTH:
         key = artifact_key(artifact_id)
@@ -130,7 +131,7 @@ async def find(services: Services, context: CallContext, text: str) -> Target:
         ArtifactNotFoundError: There is no such artifact.
         InvalidIdError: The text is no id.
     """
-    artifacts = await _climb(services, context, text)
+    artifacts = await _climb(services, text, context.workspace)
     return Target(text, tuple(artifact.id for artifact in artifacts), artifacts[0].workspace, context.actor)
 
 
@@ -147,9 +148,24 @@ async def load(services: Services, context: CallContext, text: str) -> Chain:
         ArtifactNotFoundError: There is no such artifact.
         InvalidIdError: The text is no id.
     """
-    artifacts = await _climb(services, context, text)
-    viewer = await current_viewer(services, context, artifacts[0].workspace)
-    return Chain(viewer=viewer, artifacts=tuple(artifacts))
+    actor, workspace = context.actor, context.workspace
+    known = services.chains.get(actor, workspace, text)
+    if known is not None and await known.is_current(services.states):
+        return known.chain
+    artifacts = await _climb(services, text, workspace)
+    alias = None if is_uuid(text) else alias_key(*split_id(text, workspace))
+    keys = [artifact_key(artifact.id) for artifact in artifacts]
+    keys += viewer_keys(actor, artifacts[0].workspace)
+    marker = services.states.marker()
+    found = await services.states.get(keys if alias is None else [*keys, alias])
+    states = {key: value.state for key, value in found.items()}
+    viewer = viewer_in(actor, artifacts[0].workspace, states.__getitem__)
+    chain = Chain(viewer=viewer, artifacts=tuple(artifacts))
+    # What was found on the way up may have changed before the rest was looked at; such a chain serves this read alone.
+    is_settled = all(states[key] is artifact for key, artifact in zip(keys, artifacts, strict=False))
+    if is_settled and (alias is None or states[alias].artifact_id == artifacts[0].id):
+        services.chains.put(workspace, text, KnownChain(actor, chain, states, marker))
+    return chain
 
 
 class Prepared(NamedTuple):

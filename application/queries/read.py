@@ -50,7 +50,7 @@ async def read(services: Services, context: CallContext, parameters: Read) -> Re
             record["manifest"] = _with_metadata(record)
         return Reply(record)
     # The counters are put in each time; everything else follows from the viewer and the versions of the chain.
-    key = (chain.viewer, tuple((above.id, above.version) for above in chain.artifacts), children)
+    key = (chain.viewer, chain.versions, children)
     return Reply(services.records.get(key, counts, lambda: render(chain, counts, children=children)))
 
 

@@ -1,5 +1,8 @@
 """An artifact with its parents, as one caller sees them: what every decision and read is checked against."""
 
+from functools import cached_property
+from uuid import UUID
+
 import msgspec
 
 from domain.artifact.state import Artifact
@@ -10,7 +13,7 @@ MAX_DEPTH = 16
 """Artifacts in a chain, the artifact itself included."""
 
 
-class Chain(msgspec.Struct, frozen=True, kw_only=True):
+class Chain(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The artifact, then its parent, up to the root; empty for what is about to be created at top level."""
 
     viewer: Viewer
@@ -26,10 +29,15 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
         """The collection that the artifact is in."""
         return self.artifacts[1] if len(self.artifacts) > 1 else None
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The chain as permissions see it."""
         return tuple(node_of(artifact) for artifact in self.artifacts)
+
+    @cached_property
+    def versions(self) -> tuple[tuple[UUID, int], ...]:
+        """The artifacts by id and version, which is all that the chain shows of them."""
+        return tuple((artifact.id, artifact.version) for artifact in self.artifacts)
 
     @property
     def above(self) -> "Chain":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from application.authentication import Authenticator
+from application.chain_cache import ChainCache
 from application.context import CallContext
 from application.state_cache import StateCache
 from application.tokens import Tokens
@@ -27,6 +28,7 @@ class MemoryServices:
         self.tokens = Tokens(SECRET, clock=self.clock, ids=self.ids)
         self.states = StateCache(self.log, fold)
         self.writer = CommandWriter(log=self.log, cache=self.states, clock=self.clock, ids=self.ids, fold=fold)
+        self.chains = ChainCache()
         self.authenticate = Authenticator(self.tokens, self.states)
 
 
