@@ -5,6 +5,7 @@ whole call (measured: 60 microseconds a request against 28); every other address
 """
 
 import asyncio
+import logging
 from time import perf_counter
 from typing import Any
 
@@ -145,8 +146,11 @@ async def _answer_preflight(exchange: Exchange) -> None:
 
 def _write_access_log(exchange: Exchange, seconds: float) -> None:
     status = exchange.status or 500
-    write = _log.info if exchange.changes_state or status >= 400 else _log.debug
-    write(
+    level = logging.INFO if exchange.changes_state or status >= 400 else logging.DEBUG
+    if not _log.is_enabled_for(level):
+        return
+    _log.log(
+        level,
         "request",
         request_id=exchange.request_id,
         method=exchange.method,
