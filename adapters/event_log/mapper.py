@@ -30,8 +30,8 @@ class StoredEnvelope(StoredEvent):
     envelope: Envelope
 
 
-def to_stored(event: NewEvent, *, position: int, recorded_at: int, previous_chain: bytes) -> StoredEnvelope:
-    """Give a new event its place in the log and in its stream's chain."""
+def to_row(event: NewEvent, *, position: int, recorded_at: int, previous_chain: bytes) -> tuple[Envelope, Row]:
+    """Give a new event its place in the log and in its stream's chain: its envelope, and the values of the columns."""
     meta, payload = event.meta, event.payload
     envelope = Envelope(
         event_id=meta.event_id,
@@ -52,33 +52,21 @@ def to_stored(event: NewEvent, *, position: int, recorded_at: int, previous_chai
     )
     # The chain covers the envelope itself, so it is filled in last, before anybody else sees the envelope.
     msgspec.structs.force_setattr(envelope, "chain_sha256", chain_sha256(previous_chain, envelope))
-    return StoredEnvelope(
-        originator_id=event.key.id,
-        originator_version=meta.stream_version,
-        topic=f"{payload.wire_name}:{payload.schema_version}",
-        state=event.data,
-        envelope=envelope,
-    )
-
-
-def to_row(stored: StoredEnvelope) -> Row:
-    """Give the values of the columns."""
-    envelope = stored.envelope
-    return (
-        envelope.position,
+    return envelope, (
+        position,
         envelope.stream_id.bytes,
         envelope.stream_version,
         envelope.event_id.bytes,
-        stored.topic,
+        f"{payload.wire_name}:{payload.schema_version}",
         envelope.workspace,
         None if envelope.artifact_id is None else envelope.artifact_id.bytes,
         envelope.actor,
         envelope.on_behalf_of,
         envelope.correlation_id,
         envelope.causation_id,
-        envelope.recorded_at,
+        recorded_at,
         envelope.comment,
-        stored.state,
+        event.data,
         envelope.payload_sha256,
         envelope.chain_sha256,
     )

@@ -1,12 +1,14 @@
 """What an append will do, worked out before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import groupby
 from typing import NamedTuple
 
 from adapters.event_log.chain import FIRST_LINK
-from adapters.event_log.mapper import StoredEnvelope, to_stored
-from application.ports.event_log import Appended, AppendRequest, AppendResult, Conflicted
+from adapters.event_log.mapper import Row, to_row
+from application.ports.event_log import Appended, AppendRequest, AppendResult, Conflicted, NewEvent
+from domain.events import Envelope
 from domain.ids import Position, StreamId
 
 
@@ -19,10 +21,10 @@ class Head(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The answers to the requests, the events to insert in order, and the head rows to write."""
+    """The answers to the requests, the rows of events to insert in order, and the head rows to write."""
 
     results: list[AppendResult]
-    events: list[StoredEnvelope]
+    rows: list[Row]
     heads: dict[StreamId, Head]
 
 
@@ -31,8 +33,13 @@ def streams_of(requests: Sequence[AppendRequest]) -> set[StreamId]:
     streams: set[StreamId] = set()
     for request in requests:
         streams.update(request.expected, request.advances)
-        streams.update(event.key.id for event in request.events)
+        streams.update(stream for stream, _ in _runs(request))
     return streams
+
+
+def _runs(request: AppendRequest) -> Iterator[tuple[StreamId, Iterator[NewEvent]]]:
+    """Give the events in runs of one stream each: looking a stream up costs as much as planning one of its events."""
+    return groupby(request.events, key=lambda event: event.key.id)
 
 
 def plan(
@@ -51,24 +58,23 @@ def plan(
         wrong = _unexpected(request, current, unmoved)
         if wrong or request.is_withdrawn:
             made.results.append(Conflicted(tuple(wrong)))
-            unmoved.update(request.advances, (event.key.id for event in request.events))
+            unmoved.update(request.advances, (stream for stream, _ in _runs(request)))
             continue
-        first = len(made.events)
-        for event in request.events:
-            stream = event.key.id
-            head = current[stream]
-            newest_recorded_at = max(newest_recorded_at, event.meta.recorded_at)
-            position += 1
-            stored = to_stored(event, position=position, recorded_at=newest_recorded_at, previous_chain=head.chain)
-            made.events.append(stored)
-            current[stream] = made.heads[stream] = Head(
-                event.meta.stream_version, head.children, stored.envelope.chain_sha256
-            )
+        envelopes: list[Envelope] = []
+        for stream, events in _runs(request):
+            version, children, link = current[stream]
+            for event in events:
+                newest_recorded_at = max(newest_recorded_at, event.meta.recorded_at)
+                position += 1
+                envelope, row = to_row(event, position=position, recorded_at=newest_recorded_at, previous_chain=link)
+                envelopes.append(envelope)
+                made.rows.append(row)
+                version, link = envelope.stream_version, envelope.chain_sha256
+            current[stream] = made.heads[stream] = Head(version, children, link)
         for stream, children in request.advances.items():
             head = current[stream]
             current[stream] = made.heads[stream] = Head(head.version + 1, head.children + children, head.chain)
-        envelopes = tuple(stored.envelope for stored in made.events[first:])
-        made.results.append(Appended(envelopes, Position(position)))
+        made.results.append(Appended(tuple(envelopes), Position(position)))
     return made
 
 
@@ -81,10 +87,13 @@ def _unexpected(
         if current[stream].version != version or stream in unmoved
     }
     versions: dict[StreamId, int] = {}
-    for event in request.events:
-        stream = event.key.id
-        version = versions.get(stream, current[stream].version) + 1
-        if event.meta.stream_version != version or stream in unmoved:
-            wrong.add(stream)
+    for stream, events in _runs(request):
+        version = versions.get(stream, current[stream].version)
+        for event in events:
+            version += 1
+            if event.meta.stream_version != version:
+                wrong.add(stream)
         versions[stream] = version
+        if stream in unmoved:
+            wrong.add(stream)
     return wrong

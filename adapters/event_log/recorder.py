@@ -12,7 +12,7 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
 from adapters.event_log import schema
 from adapters.event_log.datastore import LogDatastore
-from adapters.event_log.mapper import Row, StoredEnvelope, to_library_event, to_row
+from adapters.event_log.mapper import Row, to_library_event
 from adapters.event_log.plan import Head, plan, streams_of
 from application.ports.event_log import AppendRequest, AppendResult
 from domain.ids import StreamId
@@ -71,10 +71,10 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
             heads = self._all_heads(tuple(streams_of(requests)))
             position, recorded_at = self.newest()
             made = plan(requests, heads, position, recorded_at)
-            self._insert_events(cursor, made.events)
+            _execute_chunks(cursor, schema.INSERT_EVENTS, made.rows)
             rows = [(stream.bytes, head.version, head.children, head.chain) for stream, head in made.heads.items()]
             _execute_chunks(cursor, schema.UPSERT_HEADS, rows)
-        return made.results, position + len(made.events)
+        return made.results, position + len(made.rows)
 
     def heads(self, streams: Sequence[StreamId]) -> dict[StreamId, Head]:
         """Read head rows, all of one moment."""
@@ -133,11 +133,6 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:  # noqa: ANN401 - The library's signature.
         """Refuse: events come in through `append` alone, which checks and moves the heads."""
         raise NotSupportedError(f"{len(stored_events)} events not recorded: use append()")
-
-    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:  # noqa: ANN401 - As above.
-        envelopes = [stored for stored in stored_events if isinstance(stored, StoredEnvelope)]
-        _execute_chunks(c, schema.INSERT_EVENTS, [to_row(stored) for stored in envelopes])
-        return [stored.envelope.position for stored in envelopes]
 
     def select_events(
         self,
