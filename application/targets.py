@@ -264,7 +264,7 @@ async def find_with_stage(services: Services, context: CallContext, text: str) -
         ArtifactNotFoundError: There is no such artifact.
         InvalidIdError: The text is no id.
     """
-    artifacts = await _climb(services, context, text)
+    artifacts = await _climb(services, text, context.workspace)
     target = Target(text, tuple(artifact.id for artifact in artifacts), artifacts[0].workspace, context.actor)
     viewer = await current_viewer(services, context, target.workspace)
     chain = Chain(viewer=viewer, artifacts=tuple(artifacts))

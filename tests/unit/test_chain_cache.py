@@ -111,3 +111,11 @@ async def test_the_one_not_used_for_longest_goes_first(services: MemoryServices)
     chains.put("lab", "c", known)
     assert [chains.get(ALICE, "lab", text) for text in "abc"] == [known, None, known]
     assert chains.get(BOB, "lab", "a") is None
+
+
+async def test_a_chain_that_takes_too_much_memory_is_not_kept(services: MemoryServices) -> None:
+    chain = await read(services)
+    for max_bytes, kept in ((1, False), (10**9, True)):
+        cache = ChainCache(max_bytes=max_bytes)
+        cache.put("lab", "data", KnownChain(ALICE, chain, {}, None))
+        assert (cache.get(ALICE, "lab", "data") is not None) is kept
