@@ -38,9 +38,8 @@ def create(
     data_dir: Path | None,
 ) -> None:
     """Print a token and nothing else. The user's own workspace is always in it, and is its current one."""
-    from bootstrap import make_tokens
-
     from application.operator_tokens import create_operator_token
+    from bootstrap import make_tokens
 
     settings = settings_from(data_dir=data_dir)
     try:
