@@ -2,12 +2,12 @@
 
 import logging
 import os
-import sys
 from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
 
+_STANDARD_ERROR = 2
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -49,7 +49,7 @@ class LogStream:
 def configure_logging(level: str) -> None:
     """Send everything of this level and above to standard error; below it a call costs next to nothing."""
     # Structlog and the standard library ask for no more of a stream than this one has.
-    stream = cast("TextIO", LogStream(sys.stderr.fileno()))
+    stream = cast("TextIO", LogStream(_STANDARD_ERROR))
     severity = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[

@@ -164,7 +164,7 @@ async def test_a_websocket_is_closed() -> None:
     assert [message["type"] for message in answers] == ["websocket.close"]
 
 
-def test_logs_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_json_lines(capfd: pytest.CaptureFixture[str]) -> None:
     from adapters.structured_logging import configure_logging
 
     try:
@@ -178,7 +178,7 @@ def test_logs_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
             log.error("failed", exc_info=error)
     finally:
         structlog.reset_defaults()
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["seen", "failed"]
     assert lines[0]["number"] == 1
     assert "ValueError: wrong" in lines[1]["exception"]
