@@ -145,5 +145,9 @@ def expand(entry: Any) -> Operations:  # noqa: ANN401 - Entries are stored as th
 
 def expanded_names(entry: Any) -> list[str]:  # noqa: ANN401 - As `expand`.
     """Name the operations of one entry, in the order of their declaration: a record's `_permissions`."""
-    granted = expand(entry)
-    return [operation.value for operation in Operation if operation in granted]
+    return list(_names_of(expand(entry)))
+
+
+@lru_cache(maxsize=1_024)
+def _names_of(granted: Operations) -> tuple[str, ...]:
+    return tuple(operation.value for operation in Operation if operation in granted)
