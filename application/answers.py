@@ -2,6 +2,7 @@
 
 from application.context import Reply
 from application.manifests import kept_manifest
+from application.ports.statistics import Counts
 from application.queries.counters import child_count, counts_of
 from application.records import note_unindexed, render
 from application.services import Services
@@ -11,10 +12,10 @@ from domain.events import JsonObject
 from domain.permissions import Operation, may_read_stage, may_read_version
 
 
-async def answer(services: Services, executed: Executed) -> Reply:
+async def answer(services: Services, executed: Executed, *, is_new: bool = False) -> Reply:
     """Render the record from the states of the command, the stage included if one is open.
 
-    Who may command, but not read, is told the names alone.
+    Who may command, but not read, is told the names alone. Of a new artifact nothing has been counted yet.
     """
     chain = executed.chain
     artifact = chain.artifact
@@ -23,8 +24,8 @@ async def answer(services: Services, executed: Executed) -> Reply:
         return Reply(_names(chain), executed.done.position)
     record = render(
         chain,
-        await counts_of(services, artifact.id),
-        children=await child_count(services, artifact),
+        Counts() if is_new else await counts_of(services, artifact.id),
+        children=0 if is_new else await child_count(services, artifact),
         manifest=await kept_manifest(services.log, artifact),
         staged=stage is not None,
         shows_staging=stage is not None,

@@ -264,7 +264,7 @@ async def _create(
         ids = (new.artifact_id, *(parent.ids if parent else ()))
         return Prepared(unit, Target(f"{new.workspace}/{new.alias}", ids, new.workspace, context.actor))
 
-    return await answer(services, await execute(services, prepare))
+    return await answer(services, await execute(services, prepare), is_new=True)
 
 
 def _check_workspace(name: str, workspace: Workspace | None) -> None:
