@@ -12,13 +12,13 @@ from application.units import Done, States, Unit
 from application.viewers import VIEWERS
 from domain.actor import Actor
 from domain.alias import Alias
-from domain.artifact.chain import MAX_DEPTH, Chain
+from domain.artifact.chain import Chain
 from domain.artifact.names import is_uuid
 from domain.artifact.state import Artifact
 from domain.errors import ArtifactNotFoundError, ConflictError, InvalidIdError, StaleFactsError
 from domain.events import Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, stage_key, workspace_key
-from domain.permissions import Viewer
+from domain.permissions import MAX_CHAIN, Viewer
 from domain.stage.state import Stage
 from domain.workspace import Workspace, home_key
 
@@ -114,7 +114,7 @@ async def _climb(services: Services, text: str, workspace: str) -> list[Artifact
     """Find an artifact, then its parents up to the root, each as it is now."""
     artifact_id: UUID | None = await resolve(services, text, workspace)
     artifacts: list[Artifact] = []
-    while artifact_id is not None and len(artifacts) < MAX_DEPTH:
+    while artifact_id is not None and len(artifacts) < MAX_CHAIN:
         key = artifact_key(artifact_id)
         artifact: Artifact | None = (await services.states.get((key,)))[key].state
         if artifact is None or artifact.is_deleted:

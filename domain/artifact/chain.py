@@ -7,10 +7,7 @@ import msgspec
 
 from domain.artifact.state import Artifact
 from domain.errors import InvalidArgumentError
-from domain.permissions import Node, Viewer, node_of
-
-MAX_DEPTH = 16
-"""Artifacts in a chain, the artifact itself included."""
+from domain.permissions import MAX_CHAIN, Node, Viewer, node_of
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -51,5 +48,5 @@ def check_depth(parents: Chain) -> None:
     Raises:
         InvalidArgumentError: The chain of parents is full.
     """
-    if len(parents.artifacts) >= MAX_DEPTH:
-        raise InvalidArgumentError(f"Collections can be nested {MAX_DEPTH} levels deep at most.")
+    if len(parents.artifacts) >= MAX_CHAIN:
+        raise InvalidArgumentError(f"Collections can be nested {MAX_CHAIN} levels deep at most.")

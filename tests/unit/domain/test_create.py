@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from domain.alias import Alias, AliasClaimed, AliasReleased
-from domain.artifact.chain import MAX_DEPTH
 from domain.artifact.create import CreateArtifact, Replaced, decide_create
 from domain.artifact.events import ArtifactCreated, ArtifactDeleted, MarkedAsCollection
 from domain.errors import (
@@ -14,6 +13,7 @@ from domain.errors import (
     SchemaViolationError,
 )
 from domain.ids import children_counter
+from domain.permissions import MAX_CHAIN
 from domain.stage.events import StageEnded, StageStarted
 from tests.support.given import ADMIN, artifact_of, chain, events_of, uid, user
 
@@ -171,7 +171,7 @@ def test_a_draft_may_be_incomplete() -> None:
 
 
 def test_collections_nest_only_so_deep() -> None:
-    parents = [collection(alias=f"level{depth}") for depth in range(MAX_DEPTH)]
+    parents = [collection(alias=f"level{depth}") for depth in range(MAX_CHAIN)]
     with pytest.raises(InvalidArgumentError, match="nested"):
         decide_create(new(), chain(*parents, viewer=ADMIN), None, None)
 
