@@ -3,9 +3,10 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
-from application.tokens import Tokens
+from application.tokens import CACHED_TOKENS, Tokens
 from domain.actor import ANONYMOUS, Actor
 from domain.errors import UnauthenticatedError
 from domain.ids import StreamKey
@@ -66,6 +67,7 @@ class Authenticator:
         return actor
 
 
+@lru_cache(maxsize=CACHED_TOKENS)
 def token_of(authorization: str) -> str:
     """Take the token out of an `Authorization` header.
 

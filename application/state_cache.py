@@ -100,7 +100,7 @@ class StateCache:
 
     def proven(self, key: StreamKey) -> Versioned | None:
         """Give a state as it is now where that takes no waiting; None when the log has to be asked."""
-        entry = self._entries.get(key.id.int)
+        entry = self._entries.get(_number(key))
         if entry is None or entry.marker != self._log.change_marker():
             return None
         return entry.value

@@ -198,6 +198,7 @@ def user_workspace(user_id: str) -> str:
     return USER_PREFIX + encoded
 
 
+@lru_cache(maxsize=4_096)
 def home_key(subject: str) -> StreamKey:
     """Name the stream of the own workspace of a user id, or what is kept for an e-mail address."""
     return workspace_key(user_workspace(subject))

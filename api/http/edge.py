@@ -26,13 +26,13 @@ _DAY_SECONDS = b"86400"
 _STALLED = 408, "The request did not arrive in time", "request_timeout"
 _CUT_OFF = 400, "The request ended before its body was complete", "incomplete_body"
 
-_log = structlog.get_logger()
-
 
 class Edge:
     """The ASGI application that the server runs."""
 
     def __init__(self, gateway: Gateway, resources: Litestar) -> None:
+        # Bound once: each use of a logger that is not bound makes one.
+        self._log = structlog.get_logger().bind()
         self._gateway = gateway
         self.resources = resources
         self._most_active = gateway.settings.active_requests
@@ -63,7 +63,7 @@ class Edge:
             self._active.discard(task)
             if not self._active:
                 self._idle.set()
-            _write_access_log(exchange, perf_counter() - started)
+            self._write_access_log(exchange, perf_counter() - started)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Refuse new requests and wait until those under way are answered; after so long, cancel what is left."""
@@ -109,6 +109,23 @@ class Edge:
             # answer that is not complete.
             raise error
 
+    def _write_access_log(self, exchange: Exchange, seconds: float) -> None:
+        status = exchange.status or 500
+        level = logging.INFO if exchange.changes_state or status >= 400 else logging.DEBUG
+        if not self._log.is_enabled_for(level):
+            return
+        self._log.log(
+            level,
+            "request",
+            request_id=exchange.request_id,
+            method=exchange.method,
+            operation=exchange.operation,
+            workspace=exchange.workspace,
+            actor=exchange.actor_id,
+            status=status,
+            milliseconds=round(seconds * 1000, 3),
+        )
+
 
 async def _end_early(exchange: Exchange, error: ClientDisconnectedError) -> None:
     """Tell a client whose request did not arrive whole, unless its answer has begun; one that is gone does not hear it.
@@ -142,21 +159,3 @@ async def _answer_preflight(exchange: Exchange) -> None:
             (b"access-control-max-age", _DAY_SECONDS),
         ]
     await exchange.respond(204, content_type=None, headers=headers)
-
-
-def _write_access_log(exchange: Exchange, seconds: float) -> None:
-    status = exchange.status or 500
-    level = logging.INFO if exchange.changes_state or status >= 400 else logging.DEBUG
-    if not _log.is_enabled_for(level):
-        return
-    _log.log(
-        level,
-        "request",
-        request_id=exchange.request_id,
-        method=exchange.method,
-        operation=exchange.operation,
-        workspace=exchange.workspace,
-        actor=exchange.actor_id,
-        status=status,
-        milliseconds=round(seconds * 1000, 3),
-    )

@@ -1,7 +1,8 @@
 """One HTTP request and its answer, over raw ASGI."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from itertools import count
 from os import urandom
@@ -18,6 +19,9 @@ Headers = Iterable[tuple[bytes, bytes]]
 JSON = b"application/json"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _MOST_QUERY_FIELDS = 1000
+KNOWN_QUERIES = 1_000
+KNOWN_QUERY_BYTES = 64
+"""So long may a query string be of which is kept what it says."""
 _SCOPE_KEY = "artifact_manager_exchange"
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -117,26 +121,13 @@ class Exchange:
             return None
         return None if morsel is None else morsel.value
 
-    def query_fields(self) -> dict[str, list[str]]:
+    def query_fields(self) -> Mapping[str, Sequence[str]]:
         """Read the query string: each name with its values in order.
 
         Raises:
             InvalidArgumentError: It is not UTF-8 or has too many fields.
         """
-        if not self.query:
-            return {}
-        try:
-            text = self.query.decode("ascii")
-            if "%" not in text and "+" not in text and text.count("&") < _MOST_QUERY_FIELDS:
-                return _split_plain(text)
-            return parse_qs(
-                text,
-                keep_blank_values=True,
-                errors="strict",
-                max_num_fields=_MOST_QUERY_FIELDS,
-            )
-        except ValueError:
-            raise InvalidArgumentError("The query string is not valid UTF-8 or has too many fields") from None
+        return read_query(self.query)
 
     async def chunks(self, stalled_seconds: float) -> AsyncIterator[bytes]:
         """Read the body as it arrives; give up on a client that sends nothing for so long.
@@ -220,6 +211,28 @@ class Exchange:
             (b"access-control-expose-headers", _EXPOSED),
             (b"vary", b"Origin"),
         )
+
+
+def read_query(query: bytes) -> Mapping[str, Sequence[str]]:
+    """Read a query string: each name with its values in order. Short ones are few and come often, so they are kept.
+
+    Raises:
+        InvalidArgumentError: It is not UTF-8 or has too many fields.
+    """
+    return _read_known_query(query) if len(query) <= KNOWN_QUERY_BYTES else _read_query(query)
+
+
+def _read_query(query: bytes) -> Mapping[str, Sequence[str]]:
+    try:
+        text = query.decode("ascii")
+        if "%" not in text and "+" not in text and text.count("&") < _MOST_QUERY_FIELDS:
+            return _split_plain(text)
+        return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_QUERY_FIELDS)
+    except ValueError:
+        raise InvalidArgumentError("The query string is not valid UTF-8 or has too many fields") from None
+
+
+_read_known_query = lru_cache(maxsize=KNOWN_QUERIES)(_read_query)
 
 
 def _split_plain(text: str) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """`/{workspace}/artifacts/{alias}/files/{path}`: download, list, upload and remove files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -111,7 +111,7 @@ async def _upload(
     context: CallContext,
     artifact_id: str,
     path: str,
-    given: Mapping[str, list[str]],
+    given: Mapping[str, Sequence[str]],
 ) -> None:
     asked = bind_query("PUT file", UploadQuery, given)
     exchange.changes_state = True

@@ -17,6 +17,10 @@ class Statistics(Protocol):
     not taken back: the counter stands still until it has been caught up with, or the process ends.
     """
 
+    def known(self, artifact_id: UUID) -> Counts | None:
+        """Give the counters of an artifact where that takes no waiting; None when the read model has to be asked."""
+        ...
+
     async def counts(self, artifact_ids: Sequence[UUID]) -> Mapping[UUID, Counts]:
         """Give the counters of these artifacts; those never accessed have zeros.
 

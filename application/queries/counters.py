@@ -11,7 +11,8 @@ from domain.ids import children_counter
 
 async def counts_of(services: Services, artifact_id: UUID) -> Counts:
     """Give the counters of one artifact."""
-    return (await services.statistics.counts((artifact_id,)))[artifact_id]
+    statistics = services.statistics
+    return statistics.known(artifact_id) or (await statistics.counts((artifact_id,)))[artifact_id]
 
 
 async def child_count(services: Services, artifact: Artifact) -> int | None:

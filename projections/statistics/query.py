@@ -71,6 +71,11 @@ class SqliteStatistics:
         self._catch_up_seconds = catch_up_seconds
         self._has_caught_up = False
 
+    def known(self, artifact_id: UUID) -> Counts | None:
+        """Give the counters of an artifact that are in memory."""
+        cached = self._cache.get(artifact_id)
+        return self._show(artifact_id, cached) if cached is not None and self._has_caught_up else None
+
     async def counts(self, artifact_ids: Sequence[UUID]) -> Mapping[UUID, Counts]:
         """Give the counters of these artifacts; those never accessed have zeros.
 

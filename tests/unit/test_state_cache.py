@@ -88,6 +88,20 @@ async def test_a_stream_that_is_taken_for_one_of_another_kind_keeps_its_own_stat
     assert (await cache.get([mistaken]))[mistaken] == Versioned(None, 2)
 
 
+@pytest.mark.parametrize("kind", tuple(StreamKind))
+async def test_a_state_is_proven_to_be_current_until_anything_is_appended(
+    log: ScriptedEventLog, kind: StreamKind
+) -> None:
+    cache, stream = StateCache(log, fold), StreamKey(kind, key().id)
+    await append(log, stream, 1, 2)
+    assert cache.proven(stream) is None, "nobody has looked at it yet"
+    found = (await cache.get([stream]))[stream]
+    assert cache.proven(stream) == found
+    await append(log, key(), 1, 1)
+    await spin(2)
+    assert cache.proven(stream) is None, "the log has changed"
+
+
 async def test_the_number_of_entries_is_bounded_and_the_oldest_go(log: ScriptedEventLog) -> None:
     cache, streams = StateCache(log, fold, max_entries=3), [key() for _ in range(4)]
     for stream in streams:
