@@ -1,8 +1,9 @@
 """Wires adapters, projections and application together, from the settings. The only place that knows them all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readi
 from application import artifact_methods, workspace_methods
 from application.accesses import AccessRecorder
 from application.authentication import Authenticator
+from application.chores.turn import Tally
 from application.file_trees import FileTrees
 from application.large_payloads import LargePayloadEventLog
 from application.ports.event_log import EventLog
@@ -39,12 +41,16 @@ from projections.statistics.handler import statistics_model
 from projections.statistics.query import SqliteStatistics
 from projections.statistics.recent import RecentTails
 from projections.tailed_log import TailedLog
-from workers import projector
+from workers import janitor, projector
+from workers.janitor import Janitor
 
 ARTIFACT_LOG = "artifacts"
 ACCESS_LOG = "accesses"
 _LOG_FILES = {ARTIFACT_LOG: "log.db", ACCESS_LOG: "access-log.db"}
 _STOP_SECONDS = 5.0
+_CATCH_UP_SECONDS = 1.0
+_NO_URL = "http://localhost"
+"""Stands for the address of a service where nothing listens."""
 READY_LAG = 10_000
 """Events that a read model may be behind while the service still counts as ready: it applies that many in seconds."""
 
@@ -79,72 +85,111 @@ async def open_gateway(settings: Settings, url: str, on_failure: Callable[[], No
         DataDirectoryError: The data directory is in use by another process, or cannot be written.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(settings.data_dir))
-        tokens = make_tokens(settings)
-        clock = SystemClock()
-        ids = SystemIds(clock)
-        objects = DirectoryObjectStore(settings.data_dir / "objects")
-        stack.push_async_callback(objects.close)
-        logs = await _open_logs(stack, settings.data_dir, objects)
-        log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
-
-        recent = RecentTails(recorded_before=await access_log.position())
-        statistics_progress, catalog_progress = Progress(), Progress()
-        statistics = SqliteStatistics(recent, statistics_progress)
-        stack.callback(statistics.close)
-        registries = _registries(settings.data_dir, logs)
-        catalog = SqliteCatalog(log.epoch(), catalog_progress, registries["statistics"].live)
-        stack.push_async_callback(catalog.close)
-        runners = (
-            ProjectionRunner(catalog_model(log.epoch(), catalog.use), log, registries["catalog"], catalog_progress),
-            ProjectionRunner(
-                statistics_model(access_log.epoch(), statistics),
-                access_log,
-                registries["statistics"],
-                statistics_progress,
-            ),
-        )
-        await _start_workers(stack, runners, on_failure)
-
-        states = StateCache(log, fold)
-        writer = CommandWriter(log=log, cache=states, clock=clock, ids=ids, fold=fold)
-        stack.push_async_callback(writer.close)
-        accesses = AccessRecorder(access_log, clock, ids, recent)
-        stack.push_async_callback(accesses.close)
-        services = Services(
-            settings=settings,
-            clock=clock,
-            ids=ids,
-            log=log,
-            access_log=access_log,
-            writer=writer,
-            states=states,
-            accesses=accesses,
-            statistics=statistics,
-            catalog=catalog,
-            objects=objects,
-            trees=FileTrees(objects),
-            urls=SignedUrls(
-                _secret(settings).encode(),
-                public_base_url=settings.public_base_url or url,
-                local_base_url=settings.local_base_url or settings.public_base_url or url,
-                clock=clock,
-            ),
-            tokens=tokens,
-            records=RecordCache(),
-        )
-
-        async def readiness() -> Readiness:
-            return await _readiness(logs, {"catalog": catalog_progress, "statistics": statistics_progress})
-
+        application = await _open_application(stack, settings, url, on_failure)
+        services = application.services
+        chores = Janitor(services=services, interval_seconds=settings.janitor_interval_seconds)
+        _start_worker(stack, "janitor", lambda stop: janitor.run(chores, stop), on_failure)
         yield Gateway(
             settings=settings,
             application=services,
             services={ARTIFACT_MANAGER: artifact_methods.METHODS, WORKSPACE_MANAGER: workspace_methods.METHODS},
-            authenticate=Authenticator(tokens, states),
+            authenticate=Authenticator(services.tokens, services.states),
             files=ApplicationFiles(services),
-            readiness=readiness,
+            readiness=application.readiness,
         )
+
+
+async def collect_garbage(settings: Settings, *, is_dry_run: bool) -> Mapping[str, Mapping[str, Tally]]:
+    """Do the janitor's chores once and to their end, where no service runs; tell what each did, or would do.
+
+    Raises:
+        NoDataError: No service has run on the data directory yet.
+        DataDirectoryError: A service runs on the data directory, or it cannot be written.
+        ExceptionGroup: Chores failed; the others were done.
+    """
+    _require_data(settings.data_dir)
+    failed = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        application = await _open_application(stack, settings, _NO_URL, failed.set)
+        position = await application.services.log.position()
+        for progress in application.progress.values():
+            while not await progress.wait_until(position, _CATCH_UP_SECONDS):
+                if failed.is_set():
+                    raise RuntimeError("A read model cannot be brought up to date; the log says why")
+        return await janitor.run_once(application.services, is_dry_run=is_dry_run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Application:
+    """The application without anything that faces the world. `progress` is that of the artifact log's read models."""
+
+    services: Services
+    readiness: Callable[[], Awaitable[Readiness]]
+    progress: Mapping[str, Progress]
+
+
+async def _open_application(
+    stack: AsyncExitStack, settings: Settings, url: str, on_failure: Callable[[], None]
+) -> _Application:
+    stack.enter_context(locked(settings.data_dir))
+    tokens = make_tokens(settings)
+    clock = SystemClock()
+    ids = SystemIds(clock)
+    objects = DirectoryObjectStore(settings.data_dir / "objects")
+    stack.push_async_callback(objects.close)
+    logs = await _open_logs(stack, settings.data_dir, objects)
+    log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
+
+    recent = RecentTails(recorded_before=await access_log.position())
+    statistics_progress, catalog_progress = Progress(), Progress()
+    statistics = SqliteStatistics(recent, statistics_progress)
+    stack.callback(statistics.close)
+    registries = _registries(settings.data_dir, logs)
+    catalog = SqliteCatalog(log.epoch(), catalog_progress, registries["statistics"].live)
+    stack.push_async_callback(catalog.close)
+    runners = (
+        ProjectionRunner(catalog_model(log.epoch(), catalog.use), log, registries["catalog"], catalog_progress),
+        ProjectionRunner(
+            statistics_model(access_log.epoch(), statistics),
+            access_log,
+            registries["statistics"],
+            statistics_progress,
+        ),
+    )
+    _start_worker(stack, "projector", lambda stop: projector.run(runners, stop), on_failure)
+
+    states = StateCache(log, fold)
+    writer = CommandWriter(log=log, cache=states, clock=clock, ids=ids, fold=fold)
+    stack.push_async_callback(writer.close)
+    accesses = AccessRecorder(access_log, clock, ids, recent)
+    stack.push_async_callback(accesses.close)
+    services = Services(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        log=log,
+        access_log=access_log,
+        writer=writer,
+        states=states,
+        accesses=accesses,
+        statistics=statistics,
+        catalog=catalog,
+        objects=objects,
+        trees=FileTrees(objects),
+        urls=SignedUrls(
+            _secret(settings).encode(),
+            public_base_url=settings.public_base_url or url,
+            local_base_url=settings.local_base_url or settings.public_base_url or url,
+            clock=clock,
+        ),
+        tokens=tokens,
+        records=RecordCache(),
+    )
+
+    async def readiness() -> Readiness:
+        return await _readiness(logs, {"catalog": catalog_progress, "statistics": statistics_progress})
+
+    return _Application(services=services, readiness=readiness, progress={"catalog": catalog_progress})
 
 
 async def projection_statuses(settings: Settings) -> list[ProjectionStatus]:
@@ -221,11 +266,14 @@ def _offline_models(logs: Mapping[str, EventLog]) -> tuple[ReadModel, ...]:
     )
 
 
-async def _start_workers(
-    stack: AsyncExitStack, runners: tuple[ProjectionRunner, ...], on_failure: Callable[[], None]
+def _start_worker(
+    stack: AsyncExitStack,
+    name: str,
+    run: Callable[[asyncio.Event], Coroutine[None, None, None]],
+    on_failure: Callable[[], None],
 ) -> None:
     stop = asyncio.Event()
-    task = asyncio.create_task(projector.run(runners, stop), name="projector")
+    task = asyncio.create_task(run(stop), name=name)
 
     def ended(worker: "asyncio.Task[None]") -> None:
         if not stop.is_set():

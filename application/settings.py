@@ -78,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_seconds: Annotated[
         float, Meta(ge=0, le=60, description="How long an orderly stop waits for the requests under way.")
     ] = 8.0
+    janitor_interval_seconds: Annotated[
+        float, Meta(ge=0.05, le=86_400, description="Pause between two rounds of the janitor.")
+    ] = 60.0
 
 
 _EMBEDDED = {

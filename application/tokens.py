@@ -10,7 +10,7 @@ import msgspec
 
 from application.ports.system import Clock, IdSource
 from application.token_scopes import Scope, read_scope, write_scope
-from domain.actor import Actor, FileScope, WorkspaceRight
+from domain.actor import SERVICE_PREFIX, Actor, FileScope, WorkspaceRight
 from domain.errors import InvalidArgumentError, UnauthenticatedError
 from domain.permissions import is_anonymous_id
 from domain.workspace import user_workspace
@@ -158,11 +158,14 @@ def check_user_id(user_id: str) -> str:
     """Check what is to become the id of a user.
 
     Raises:
-        InvalidArgumentError: It is empty, longer than 256 bytes, not printable, or what entries call everybody.
+        InvalidArgumentError: It is empty, longer than 256 bytes, not printable, what entries call everybody, or the
+            name of a worker of the service.
     """
     is_clean = user_id.isprintable() and user_id == user_id.strip() and user_id not in ("", "*", "@")
     if not is_clean or len(user_id.encode(errors="replace")) > MAX_USER_ID:
         raise InvalidArgumentError("A user id must be 1 to 256 printable characters.")
+    if user_id.startswith(SERVICE_PREFIX):
+        raise InvalidArgumentError(f"Ids that begin with '{SERVICE_PREFIX}' are those of the service's own workers.")
     return user_id
 
 

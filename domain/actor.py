@@ -7,6 +7,8 @@ import msgspec
 
 ANONYMOUS_ID = "anonymouz-http"
 ANONYMOUS_WORKSPACE = "ws-anonymous"
+SERVICE_PREFIX = "service:"
+"""Begins the ids of the service's own workers, as which nobody can call."""
 
 
 class WorkspaceRight(IntEnum):
@@ -67,3 +69,6 @@ ANONYMOUS = Actor(
     is_anonymous=True,
     rights={ANONYMOUS_WORKSPACE: WorkspaceRight.READ},
 )
+
+JANITOR = Actor(user_id=f"{SERVICE_PREFIX}janitor")
+"""Ends what has expired. Its decisions ask for no rights, and it has none."""

@@ -299,3 +299,8 @@ class TestOperatorTokens:
     def test_what_cannot_be_said(self, tokens: Tokens, options: dict[str, Any]) -> None:
         with pytest.raises(InvalidArgumentError):
             create_operator_token(tokens, **options)
+
+
+def test_nobody_can_call_as_a_worker_of_the_service(tokens: Tokens) -> None:
+    with pytest.raises(InvalidArgumentError, match="service's own workers"):
+        create_operator_token(tokens, user="service:janitor")

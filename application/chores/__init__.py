@@ -1,0 +1,1 @@
+"""What the janitor does, one plain async function a chore; `registry.py` lists them."""

@@ -1,0 +1,21 @@
+"""All chores of the janitor, in the order of a round. A new one is one line here."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from application.chores.turn import Turn
+from application.services import Services
+
+
+class Chore(NamedTuple):
+    """A chore. `run` may be stopped at any await, and may run twice.
+
+    It asks `turn.goes_on()` before each piece of work, notes what it did with `turn.count()`, and changes nothing in a
+    dry run.
+    """
+
+    name: str
+    run: Callable[[Services, Turn], Awaitable[None]]
+
+
+CHORES: tuple[Chore, ...] = ()
