@@ -97,6 +97,7 @@ class AccessRecorder:
         files: tuple[AccessedFile, ...],
         weight_milli: int,
         is_counted: bool,
+        is_whole: bool = False,
         correlation_id: str,
     ) -> Position:
         """Record that files were given out; durable when this returns. Gives the position of the last event.
@@ -113,6 +114,7 @@ class AccessRecorder:
                 files=part,
                 weight_milli=0 if number else weight_milli,
                 is_counted=is_counted,
+                is_whole=is_whole,
             )
             for number, part in enumerate(divide_files(files))
         )

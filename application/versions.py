@@ -75,12 +75,8 @@ async def open_files(
     return Files(chain=chain, version=entry.name if entry else None, tree=entry.tree if entry else None)
 
 
-async def find_files(services: Services, files: Files, paths: list[str]) -> dict[str, StoredFile]:
-    """Find files by path.
-
-    Raises:
-        FileMissingError: It names the first that does not exist.
-    """
+async def find_existing(services: Services, files: Files, paths: list[str]) -> dict[str, StoredFile]:
+    """Find files by path; those that do not exist are left out."""
     found: dict[str, StoredFile] = {}
     committed = set(paths)
     if files.stage is not None:
@@ -90,6 +86,16 @@ async def find_files(services: Services, files: Files, paths: list[str]) -> dict
                 found[path] = staged.file
         committed -= {*found, *files.stage.removed}
     found.update(await services.trees.lookup_many(files.tree, committed))
+    return found
+
+
+async def find_files(services: Services, files: Files, paths: list[str]) -> dict[str, StoredFile]:
+    """Find files by path.
+
+    Raises:
+        FileMissingError: It names the first that does not exist.
+    """
+    found = await find_existing(services, files, paths)
     for path in paths:
         if path not in found:
             raise FileMissingError(f"File '{path}' does not exist in the artifact.")

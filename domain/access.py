@@ -53,7 +53,8 @@ class FilesDownloaded(Event, frozen=True, kw_only=True):
     """One call gave out these files, or URLs for them. Silent ones are events too, with `is_counted` false.
 
     `weight_milli` is what the call adds to the download count. A call with more files than one event holds is several
-    events with one correlation id, of which the first carries the whole weight and the others 0.
+    events with one correlation id, of which the first carries the whole weight and the others 0. `is_whole` says that
+    all files of the version were given out; `files` then names only those that have a weight.
     """
 
     artifact_id: UUID
@@ -62,6 +63,7 @@ class FilesDownloaded(Event, frozen=True, kw_only=True):
     files: tuple[AccessedFile, ...] = ()
     weight_milli: int = 0
     is_counted: bool = True
+    is_whole: bool = False
 
 
 @event("access.stats_reset")

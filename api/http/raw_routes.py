@@ -10,6 +10,7 @@ from api.http.gateway import Gateway
 from api.http.objects import SIGNATURE, answer_object_request
 from api.http.record import RecordQuery, answer_record_request
 from api.http.services import BY_METHOD, answer_service_call
+from api.http.zip_archives import ArchiveQuery, answer_archive_request
 from application.methods import Command
 from domain.permissions import Operation
 
@@ -77,7 +78,27 @@ OBJECTS = RawRoute(
     },
     answer=answer_object_request,
 )
-RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS)
+_ARCHIVE_SUMMARIES = {
+    "GET": "Download chosen files, or all, as one ZIP archive.",
+    "HEAD": "Ask for the size of such an archive.",
+}
+ARCHIVE = RawRoute(
+    name="create_zip_file",
+    path="/{workspace}/artifacts/{alias}/create-zip-file",
+    operations={"GET": Operation.GET_FILE, "HEAD": Operation.GET_FILE},
+    summaries=_ARCHIVE_SUMMARIES,
+    query={"GET": ArchiveQuery, "HEAD": ArchiveQuery},
+    answer=answer_archive_request,
+)
+ARCHIVE_SHORT = RawRoute(
+    name="create_zip",
+    path="/{workspace}/artifacts/{alias}/create-zip",
+    operations=ARCHIVE.operations,
+    summaries=_ARCHIVE_SUMMARIES,
+    query=ARCHIVE.query,
+    answer=answer_archive_request,
+)
+RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS, ARCHIVE, ARCHIVE_SHORT)
 
 
 def find_raw_route(parts: list[str]) -> RawRoute | None:
@@ -91,4 +112,8 @@ def find_raw_route(parts: list[str]) -> RawRoute | None:
             return RECORD
         case ["", workspace, "artifacts", alias, "files", *_] if workspace and alias:
             return FILES
+        case ["", workspace, "artifacts", alias, "create-zip-file"] if workspace and alias:
+            return ARCHIVE
+        case ["", workspace, "artifacts", alias, "create-zip"] if workspace and alias:
+            return ARCHIVE_SHORT
     return None
