@@ -22,6 +22,7 @@ from application.file_trees import FileTrees
 from application.large_payloads import LargePayloadEventLog
 from application.ports.event_log import EventLog
 from application.ports.object_store import ObjectStore
+from application.ports.system import Clock
 from application.record_cache import RecordCache
 from application.services import Services
 from application.settings import Settings
@@ -37,6 +38,8 @@ from projections.model import ReadModel
 from projections.position import Progress
 from projections.registry import Registry
 from projections.runner import ProjectionRunner, ProjectionStatus
+from projections.stages.handler import stages_model
+from projections.stages.query import SqliteOpenStages
 from projections.statistics.handler import statistics_model
 from projections.statistics.query import SqliteStatistics
 from projections.statistics.recent import RecentTails
@@ -76,16 +79,19 @@ def make_tokens(settings: Settings) -> Tokens:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, url: str, on_failure: Callable[[], None]) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, url: str, on_failure: Callable[[], None], *, clock: Clock | None = None
+) -> AsyncIterator[Gateway]:
     """Open the whole application, with its workers, for HTTP; `url` is where it listens.
 
     `on_failure` is called when a worker ends by itself: half a service helps nobody, so the process should end too.
+    `clock` is the system's unless another one is given.
 
     Raises:
         DataDirectoryError: The data directory is in use by another process, or cannot be written.
     """
     async with AsyncExitStack() as stack:
-        application = await _open_application(stack, settings, url, on_failure)
+        application = await _open_application(stack, settings, url, on_failure, clock or SystemClock())
         services = application.services
         chores = Janitor(services=services, interval_seconds=settings.janitor_interval_seconds)
         _start_worker(stack, "janitor", lambda stop: janitor.run(chores, stop), on_failure)
@@ -110,7 +116,7 @@ async def collect_garbage(settings: Settings, *, is_dry_run: bool) -> Mapping[st
     _require_data(settings.data_dir)
     failed = asyncio.Event()
     async with AsyncExitStack() as stack:
-        application = await _open_application(stack, settings, _NO_URL, failed.set)
+        application = await _open_application(stack, settings, _NO_URL, failed.set, SystemClock())
         position = await application.services.log.position()
         for progress in application.progress.values():
             while not await progress.wait_until(position, _CATCH_UP_SECONDS):
@@ -129,11 +135,10 @@ class _Application:
 
 
 async def _open_application(
-    stack: AsyncExitStack, settings: Settings, url: str, on_failure: Callable[[], None]
+    stack: AsyncExitStack, settings: Settings, url: str, on_failure: Callable[[], None], clock: Clock
 ) -> _Application:
     stack.enter_context(locked(settings.data_dir))
     tokens = make_tokens(settings)
-    clock = SystemClock()
     ids = SystemIds(clock)
     objects = DirectoryObjectStore(settings.data_dir / "objects")
     stack.push_async_callback(objects.close)
@@ -141,14 +146,17 @@ async def _open_application(
     log, access_log = logs[ARTIFACT_LOG], logs[ACCESS_LOG]
 
     recent = RecentTails(recorded_before=await access_log.position())
-    statistics_progress, catalog_progress = Progress(), Progress()
+    statistics_progress, catalog_progress, stages_progress = Progress(), Progress(), Progress()
     statistics = SqliteStatistics(recent, statistics_progress)
     stack.callback(statistics.close)
     registries = _registries(settings.data_dir, logs)
     catalog = SqliteCatalog(log.epoch(), catalog_progress, registries["statistics"].live)
     stack.push_async_callback(catalog.close)
+    stages = SqliteOpenStages(stages_progress)
+    stack.push_async_callback(stages.close)
     runners = (
         ProjectionRunner(catalog_model(log.epoch(), catalog.use), log, registries["catalog"], catalog_progress),
+        ProjectionRunner(stages_model(log.epoch(), stages.use), log, registries["stages"], stages_progress),
         ProjectionRunner(
             statistics_model(access_log.epoch(), statistics),
             access_log,
@@ -174,6 +182,7 @@ async def _open_application(
         accesses=accesses,
         statistics=statistics,
         catalog=catalog,
+        stages=stages,
         objects=objects,
         trees=FileTrees(objects),
         urls=SignedUrls(
@@ -187,9 +196,10 @@ async def _open_application(
     )
 
     async def readiness() -> Readiness:
-        return await _readiness(logs, {"catalog": catalog_progress, "statistics": statistics_progress})
+        return await _readiness(logs, {**progress, "statistics": statistics_progress})
 
-    return _Application(services=services, readiness=readiness, progress={"catalog": catalog_progress})
+    progress = {"catalog": catalog_progress, "stages": stages_progress}
+    return _Application(services=services, readiness=readiness, progress=progress)
 
 
 async def projection_statuses(settings: Settings) -> list[ProjectionStatus]:
@@ -262,6 +272,7 @@ def _offline_models(logs: Mapping[str, EventLog]) -> tuple[ReadModel, ...]:
     epochs = {name: log.epoch() for name, log in logs.items()}
     return (
         catalog_model(epochs[ARTIFACT_LOG], lambda _: None),
+        stages_model(epochs[ARTIFACT_LOG], lambda _: None),
         statistics_model(epochs[ACCESS_LOG], SqliteStatistics(RecentTails(), Progress())),
     )
 
@@ -290,10 +301,8 @@ def _start_worker(
 
 
 async def _readiness(logs: Mapping[str, EventLog], progress: Mapping[str, Progress]) -> Readiness:
-    heads = {
-        "catalog": await logs[ARTIFACT_LOG].position(),
-        "statistics": await logs[ACCESS_LOG].position(),
-    }
+    head = await logs[ARTIFACT_LOG].position()
+    heads = {**dict.fromkeys(progress, head), "statistics": await logs[ACCESS_LOG].position()}
     lags = {name: heads[name] - one.position for name, one in progress.items()}
     detail = {"projections": {name: {"position": progress[name].position, "lag": lag} for name, lag in lags.items()}}
     return Readiness(is_ready=max(lags.values()) <= READY_LAG, detail=detail)

@@ -8,6 +8,7 @@ from application.file_trees import FileTrees
 from application.ports.catalog import Catalog
 from application.ports.event_log import EventLog
 from application.ports.object_store import ObjectStore
+from application.ports.stages import OpenStages
 from application.ports.statistics import Statistics
 from application.ports.system import Clock, IdSource
 from application.record_cache import RecordCache
@@ -32,6 +33,7 @@ class Services:
     accesses: AccessRecorder
     statistics: Statistics
     catalog: Catalog
+    stages: OpenStages
     objects: ObjectStore
     trees: FileTrees
     urls: SignedUrls

@@ -7,6 +7,8 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from domain.artifact.ttl import MAX_TTL_SECONDS
+
 PREFIX = "ARTIFACT_MANAGER_"
 
 EMBEDDED_DATABASE = "sqlite"
@@ -78,6 +80,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_seconds: Annotated[
         float, Meta(ge=0, le=60, description="How long an orderly stop waits for the requests under way.")
     ] = 8.0
+    draft_ttl_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_TTL_SECONDS,
+            description="How long a draft may stand still before it expires, where no collection says so; 0: for ever.",
+        ),
+    ] = 30 * 86_400
     janitor_interval_seconds: Annotated[
         float, Meta(ge=0.05, le=86_400, description="Pause between two rounds of the janitor.")
     ] = 60.0

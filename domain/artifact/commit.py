@@ -92,7 +92,7 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
         tree=commit.tree,
         download_weights=_weights(stage),
     )
-    return _closing(artifact, stage, committed, StageEnded(outcome="committed"))
+    return closing_events(artifact, stage, committed, StageEnded(outcome="committed"))
 
 
 def _content(chain: Chain, intent: StageIntent, edit: EditArtifact | None) -> StagedContent:
@@ -141,12 +141,13 @@ def decide_discard(chain: Chain, stage: Stage | None, reason: str = "requested")
     if artifact.stage is None or stage is None:
         raise NothingStagedError("No staged changes to discard. Artifact is not in staging mode.")
     discarded = StageDiscarded(stage_id=stage.id, reason=reason)
-    return _closing(artifact, stage, discarded, StageEnded(outcome="discarded"))
+    return closing_events(artifact, stage, discarded, StageEnded(outcome="discarded"))
 
 
-def _closing(
+def closing_events(
     artifact: Artifact, stage: Stage, closed: ArtifactCommitted | StageDiscarded, ended: StageEnded
 ) -> Outcome:
+    """Give the events that close a stage, one for its artifact and one for itself."""
     events = ((artifact_key(artifact.id), closed), (stage_key(stage.id), ended))
     return Outcome(
         events=tuple(

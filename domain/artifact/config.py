@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from domain.artifact.ttl import MAX_TTL_SECONDS, TTL_KEY, is_ttl
 from domain.errors import InvalidArgumentError
 from domain.events import JsonObject
 from domain.permissions import ACCESS_KEYS, OPERATIONS_OF
@@ -35,6 +36,8 @@ def check_config(config: Mapping[str, Any]) -> None:
             raise InvalidArgumentError(f"config.{key} must be true or false.")
     if not isinstance(config.get("recipient_field", ""), str):
         raise InvalidArgumentError("config.recipient_field must be the name of a field.")
+    if not is_ttl(config.get(TTL_KEY, 0)):
+        raise InvalidArgumentError(f"config.{TTL_KEY} must be whole seconds, 0 to {MAX_TTL_SECONDS}; 0 is never.")
     fields = config.get("list_fields")
     if fields is not None and not (isinstance(fields, list) and all(isinstance(field, str) for field in fields)):
         raise InvalidArgumentError("config.list_fields must be a list of names of fields.")

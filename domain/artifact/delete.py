@@ -19,6 +19,7 @@ def end_of_life(
     *,
     delete_files: bool = False,
     replaced_by: UUID | None = None,
+    reason: str = "requested",
     releases_alias: bool = True,
 ) -> list[Emit]:
     """List the events that end an artifact, and count it out of its parent in `advances`."""
@@ -27,7 +28,7 @@ def end_of_life(
         return Emit(key=key, event=event, workspace=artifact.workspace, artifact_id=artifact.id)
 
     deleted = ArtifactDeleted(
-        delete_files=delete_files, reason="replaced" if replaced_by else "requested", replaced_by=replaced_by
+        delete_files=delete_files, reason="replaced" if replaced_by else reason, replaced_by=replaced_by
     )
     events = [emit(artifact_key(artifact.id), deleted)]
     if releases_alias:

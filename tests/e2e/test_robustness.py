@@ -205,17 +205,17 @@ def test_read_models_are_looked_at_and_rebuilt(server: Server, people: People, i
     if not is_running:
         server.terminate()
     status = _status(server)
-    assert set(status) == {"name", "catalog", "statistics"}
+    assert set(status) == {"name", "catalog", "stages", "statistics"}
     # Version, position, head, lag and parked events.
     assert status["catalog"][1] == status["catalog"][2]
     assert status["catalog"][3:] == ["0", "0"]
-    for name in ("catalog", "statistics"):
+    for name in ("catalog", "stages", "statistics"):
         rebuilt = run("projections", "rebuild", name, "--data-dir", str(server.data_dir))
         assert rebuilt.returncode == 0, rebuilt.stderr
         assert rebuilt.stdout.startswith(f"{name} was rebuilt as {name}-v")
     after = _status(server)
-    assert [after[name][1:] for name in ("catalog", "statistics")] == [
-        [status[name][2], status[name][2], "0", "0"] for name in ("catalog", "statistics")
+    assert [after[name][1:] for name in ("catalog", "stages", "statistics")] == [
+        [status[name][2], status[name][2], "0", "0"] for name in ("catalog", "stages", "statistics")
     ]
     if not is_running:
         server.start()

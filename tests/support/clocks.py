@@ -1,5 +1,6 @@
 """Time and ids that a test decides."""
 
+import time
 from uuid import UUID
 
 
@@ -14,6 +15,19 @@ class FixedClock:
 
     def advance(self, seconds: float) -> None:
         self.time += int(seconds * 1_000_000)
+
+
+class MovableClock:
+    """The system's time, and as much more as it was moved."""
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def now(self) -> int:
+        return time.time_ns() // 1000 + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += int(seconds * 1_000_000)
 
 
 class CountingIds:

@@ -11,20 +11,27 @@ import msgspec
 from api.binding import bind
 from api.http.gateway import ARTIFACT_MANAGER, Gateway
 from application.context import CallContext
+from application.services import Services
 from application.settings import Settings
 from bootstrap import open_gateway
 from domain.errors import UnavailableError
 from tests.support.actors import login
+from tests.support.clocks import MovableClock
+from workers.janitor import run_once
 
 Result = TypeVar("Result")
 ALICE = login("alice")
 
 
 class LocalService:
-    """Runs the service's methods as Alice, on an event loop of its own. It can be stopped and started again."""
+    """Runs the service's methods as Alice, on an event loop of its own. It can be stopped and started again.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._settings = Settings(data_dir=data_dir)
+    The janitor works only when it is told to, at the time of a clock that can be moved.
+    """
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self._settings = Settings(data_dir=data_dir, janitor_interval_seconds=86_400, **settings)
+        self.clock = MovableClock()
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
         self._gateway: Gateway | None = None
@@ -32,12 +39,14 @@ class LocalService:
         self.start()
 
     def start(self) -> None:
-        opening = self._stack.enter_async_context(open_gateway(self._settings, "http://service.test", self._fail))
-        self._gateway = self._run(opening)
-        self._run(self._until_listing())
+        opening = self._stack.enter_async_context(
+            open_gateway(self._settings, "http://service.test", self._fail, clock=self.clock)
+        )
+        self._gateway = self.run(opening)
+        self.run(self._until_listing())
 
     def stop(self) -> None:
-        self._run(self._stack.aclose())
+        self.run(self._stack.aclose())
 
     def close(self) -> None:
         self.stop()
@@ -51,11 +60,26 @@ class LocalService:
         """
         declared = self._open.services[ARTIFACT_MANAGER][method]
         handling = declared.handler(self._open.application, _context(), bind(declared, arguments))
-        return msgspec.json.decode(msgspec.json.encode(self._run(handling).body))
+        return msgspec.json.decode(msgspec.json.encode(self.run(handling).body))
 
     def bytes_of(self, artifact_id: str, path: str, version: str) -> bytes:
         """Read the bytes of a file of a version, or of the stage."""
-        return self._run(self._bytes_of(artifact_id, path, version))
+        return self.run(self._bytes_of(artifact_id, path, version))
+
+    @property
+    def services(self) -> Services:
+        """What the methods work with."""
+        services: Services = self._open.application
+        return services
+
+    def tidy(self, *, is_dry_run: bool = False) -> dict[str, tuple[int, int]]:
+        """Let the janitor do all its chores; gives items and bytes of what was done."""
+        return self.run(self._tidy(is_dry_run))
+
+    async def _tidy(self, is_dry_run: bool) -> dict[str, tuple[int, int]]:
+        assert await self.services.stages.wait_until(await self.services.log.position(), 20)
+        done = await run_once(self.services, is_dry_run=is_dry_run)
+        return {what: (tally.items, tally.size_bytes) for tallies in done.values() for what, tally in tallies.items()}
 
     async def _until_listing(self) -> None:
         """Wait for the read models, as the first caller of a service that has just been started may have to."""
@@ -95,7 +119,8 @@ class LocalService:
     def _fail(self) -> None:
         self.failures += 1
 
-    def _run(self, work: Awaitable[Result]) -> Result:
+    def run(self, work: Awaitable[Result]) -> Result:
+        """Run something on the loop of the service."""
         return self._loop.run_until_complete(asyncio.wait_for(work, 30))
 
 
