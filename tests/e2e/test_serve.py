@@ -105,7 +105,7 @@ def test_a_read_model_is_rebuilt_while_the_service_runs(server: Server) -> None:
     assert [record["alias"] for record in after] == ["thing", "other"]
     assert after[0] == before[0]
     status = run("projections", "status", "--data-dir", str(server.data_dir))
-    assert [line.split()[0] for line in status.stdout.splitlines()] == ["name", "catalog", "statistics"]
+    assert [line.split()[0] for line in status.stdout.splitlines()] == ["name", "catalog", "stages", "statistics"]
 
 
 def test_looking_at_nothing_is_refused(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_looking_at_nothing_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_read_model_is_named(shared_server: Server) -> None:
     ended = run("projections", "rebuild", "bogus", "--data-dir", str(shared_server.data_dir))
     assert ended.returncode == 1
-    assert "There is no read model 'bogus'; there are: catalog, statistics" in ended.stderr
+    assert "There is no read model 'bogus'; there are: catalog, stages, statistics" in ended.stderr
 
 
 def test_an_interrupt_is_an_orderly_end_too(server: Server) -> None:
