@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from application.ports.event_log import Appended, AppendRequest, EventLog, NewEvent
@@ -39,46 +40,19 @@ DAY_MICROSECONDS = 86_400_000_000
 _logger = structlog.get_logger(__name__)
 
 
-class WaitingAccess:
+class WaitingAccess(msgspec.Struct):
     """One call whose events wait to be appended. `done` is None when nobody waits for it."""
 
-    __slots__ = (
-        "actor",
-        "artifact_id",
-        "comment",
-        "correlation_id",
-        "done",
-        "file_count",
-        "payloads",
-        "recent",
-        "recorded_at",
-        "workspace",
-    )
-
-    def __init__(
-        self,
-        payloads: tuple[Event, ...],
-        actor: Actor,
-        artifact_id: UUID,
-        workspace: str,
-        correlation_id: str,
-        recorded_at: int,
-        *,
-        recent: RecentAccess | None = None,
-        done: asyncio.Future[Position] | None = None,
-        file_count: int = 0,
-        comment: str | None = None,
-    ) -> None:
-        self.payloads = payloads
-        self.actor = actor
-        self.artifact_id = artifact_id
-        self.workspace = workspace
-        self.correlation_id = correlation_id
-        self.recorded_at = recorded_at
-        self.recent = recent
-        self.done = done
-        self.file_count = file_count
-        self.comment = comment
+    payloads: tuple[Event, ...]
+    actor: Actor
+    artifact_id: UUID
+    workspace: str
+    correlation_id: str
+    recorded_at: int
+    recent: RecentAccess | None = None
+    done: "asyncio.Future[Position] | None" = None
+    file_count: int = 0
+    comment: str | None = None
 
 
 class AccessQueue:

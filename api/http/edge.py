@@ -39,7 +39,6 @@ class Edge:
         self._active: set[asyncio.Task[Any]] = set()
         self._is_draining = False
         self._idle = asyncio.Event()
-        self._idle.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -52,7 +51,6 @@ class Edge:
         if task is None:
             raise RuntimeError("A request must be answered in a task")
         self._active.add(task)
-        self._idle.clear()
         try:
             await self._answer(exchange)
         except ClientDisconnectedError as error:
@@ -61,13 +59,15 @@ class Edge:
             await self._answer_error(exchange, error)
         finally:
             self._active.discard(task)
-            if not self._active:
+            if self._is_draining and not self._active:
                 self._idle.set()
             self._write_access_log(exchange, perf_counter() - started)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Refuse new requests and wait until those under way are answered; after so long, cancel what is left."""
         self._is_draining = True
+        if not self._active:
+            return
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_seconds)
         except TimeoutError:

@@ -13,6 +13,7 @@ from domain.ids import Position
 # The workspace that clients write into the address of a service when they mean no workspace in particular.
 PUBLIC_WORKSPACE = "public"
 CONTEXT_FIELDS = frozenset({"consistency", "min_position"})
+_CONTEXT_HEADERS = frozenset({b"x-consistency", b"x-min-position"})
 _ACCESS_COOKIE = "access_token"
 
 
@@ -53,15 +54,15 @@ async def open_context(
 def _context(exchange: Exchange, actor: Actor, workspace: str, query: Mapping[str, Sequence[str]]) -> CallContext:
     exchange.actor_id = actor.user_id
     exchange.workspace = workspace
-    consistency = _wish(exchange, query, "consistency", b"x-consistency")
-    min_position = _wish(exchange, query, "min_position", b"x-min-position")
-    if consistency is None and min_position is None:
+    if CONTEXT_FIELDS.isdisjoint(query) and _CONTEXT_HEADERS.isdisjoint(exchange.headers):
         return CallContext(
             actor=actor,
             workspace=workspace,
             correlation_id=exchange.request_id,
             accepts_bytes=is_packed(exchange),
         )
+    consistency = _wish(exchange, query, "consistency", b"x-consistency")
+    min_position = _wish(exchange, query, "min_position", b"x-min-position")
     if consistency not in (None, *Consistency):
         raise InvalidArgumentError("consistency must be 'strong' or 'eventual'")
     if min_position is not None and not (min_position.isascii() and min_position.isdigit() and len(min_position) < 19):

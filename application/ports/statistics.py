@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from domain.access import CountChange, Counts
 from domain.ids import Position
 
@@ -34,21 +36,18 @@ class Statistics(Protocol):
         ...
 
 
-class RecentAccess:
+class RecentAccess(msgspec.Struct, eq=False):
     """One access of this process that the read model may not hold yet.
 
     `position` is None until the access is durable. `is_visible` says whether it is in the counts that are shown,
     `is_kept` whether there was room to keep it.
     """
 
-    __slots__ = ("artifact_id", "change", "is_kept", "is_visible", "position")
-
-    def __init__(self, artifact_id: UUID, change: CountChange, *, is_visible: bool) -> None:
-        self.artifact_id = artifact_id
-        self.change = change
-        self.is_visible = is_visible
-        self.is_kept = True
-        self.position: Position | None = None
+    artifact_id: UUID
+    change: CountChange
+    is_visible: bool
+    is_kept: bool = True
+    position: Position | None = None
 
 
 class RecentAccesses(Protocol):
