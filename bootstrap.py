@@ -30,6 +30,7 @@ from application.signed_urls import SignedUrls
 from application.state_cache import StateCache
 from application.tokens import Tokens
 from application.writer import CommandWriter
+from application.zips.indexes import ZipIndexes
 from domain.folds import fold
 from projections import runner
 from projections.catalog.handler import catalog_model
@@ -171,6 +172,8 @@ async def _open_application(
     stack.push_async_callback(writer.close)
     accesses = AccessRecorder(access_log, clock, ids, recent)
     stack.push_async_callback(accesses.close)
+    zip_indexes = ZipIndexes(objects)
+    stack.push_async_callback(zip_indexes.close)
     services = Services(
         settings=settings,
         clock=clock,
@@ -185,6 +188,7 @@ async def _open_application(
         stages=stages,
         objects=objects,
         trees=FileTrees(objects),
+        zip_indexes=zip_indexes,
         urls=SignedUrls(
             _secret(settings).encode(),
             public_base_url=settings.public_base_url or url,

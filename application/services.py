@@ -17,6 +17,7 @@ from application.signed_urls import SignedUrls
 from application.state_cache import StateCache
 from application.tokens import Tokens
 from application.writer import CommandWriter
+from application.zips.indexes import ZipIndexes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Services:
     stages: OpenStages
     objects: ObjectStore
     trees: FileTrees
+    zip_indexes: ZipIndexes
     urls: SignedUrls
     tokens: Tokens
     records: RecordCache

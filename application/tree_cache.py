@@ -31,3 +31,9 @@ class ByteBoundedCache(Generic[Value]):
         while self.size_bytes > self._limit_bytes:
             _, (_, dropped) = self._values.popitem(last=False)
             self.size_bytes -= dropped
+
+    def drop(self, digest: bytes) -> None:
+        """Forget a value."""
+        found = self._values.pop(digest, None)
+        if found is not None:
+            self.size_bytes -= found[1]

@@ -46,6 +46,13 @@ class InvalidPathError(InvalidArgumentError):
     type_name = "ValueError"
 
 
+class UnreadableArchiveError(InvalidArgumentError):
+    """A file is no ZIP archive, is damaged, contradicts itself, or is beyond what can be read of one."""
+
+    code = "unreadable_archive"
+    type_name = "ValueError"
+
+
 class SchemaViolationError(InvalidArgumentError):
     """A manifest does not conform to the schema of its type or collection."""
 

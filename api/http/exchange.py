@@ -163,24 +163,26 @@ class Exchange:
             self.is_answered = True
         await self._send(message)
 
-    async def stream(self, chunks: AsyncIterator[bytes], length: int, stalled_seconds: float) -> None:
-        """Send a body of a known length while it is produced; give up on a client that takes nothing for so long.
+    async def stream(self, chunks: AsyncIterator[bytes], length: int | None, stalled_seconds: float) -> None:
+        """Send a body while it is produced; give up on a client that takes nothing for so long.
+
+        `length` is what was promised; None when nothing was.
 
         Raises:
             ClientStalledError: The client took nothing for too long.
             OSError: The chunks have another length than was promised.
         """
-        left = length
+        left = length or 0
         async for chunk in chunks:
             left -= len(chunk)
-            if left < 0:
+            if left < 0 and length is not None:
                 break
             try:
                 with Deadline(stalled_seconds):
                     await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             except TimeoutError:
                 raise ClientStalledError from None
-        if left != 0:
+        if left != 0 and length is not None:
             raise OSError(f"The stored object differs from its record by {abs(left)} bytes")
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -6,10 +6,14 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import quote
 
+from api.http.departure import Departure, watched
 from api.http.exchange import Exchange
 from api.http.problems import answer_problem
 from application.ranges import parse_range
 from domain.errors import RangeNotSatisfiableError
+
+WATCHED_BYTES = 1024 * 1024
+"""A longer body is not read to its end for a client that has gone away."""
 
 _SECOND = 1_000_000
 
@@ -52,19 +56,21 @@ async def send_file(
     file: SendableFile,
     stalled_seconds: float,
     before_bytes: Callable[[], Awaitable[None]] | None = None,
+    *,
+    takes_ranges: bool = True,
 ) -> None:
     """Answer 200 or 206 with bytes, 304 when the caller has them, 416 when there are none at the range asked for.
 
     `before_bytes` runs when bytes are about to leave, and not for HEAD, 304 and 416. A malformed Range and one of
-    several parts are ignored, as HTTP allows.
+    several parts are ignored, as HTTP allows; so is any other where the file `takes_ranges` not.
     """
-    headers = _headers(file)
+    headers = _headers(file, takes_ranges=takes_ranges)
     if _is_known_to_caller(exchange, file):
         await exchange.respond(304, content_type=None, headers=headers)
         return
     status, start, length = 200, 0, file.size_bytes
     asked = exchange.header(b"range")
-    if asked is not None and _may_be_partial(exchange, file):
+    if asked is not None and takes_ranges and _may_be_partial(exchange, file):
         try:
             part = parse_range(asked, file.size_bytes)
         except RangeNotSatisfiableError as error:
@@ -85,25 +91,31 @@ async def send_file(
     # The first chunk is read before the answer begins, so that an object that cannot be read is still an error.
     first = await anext(chunks, b"")
     await _start(exchange, status, headers)
-    await exchange.stream(_joined(first, chunks), length, stalled_seconds)
+    if length <= WATCHED_BYTES:
+        await exchange.stream(_joined(first, chunks), length, stalled_seconds)
+        return
+    async with watched(exchange) as departure:
+        await exchange.stream(_joined(first, chunks, departure), length, stalled_seconds)
 
 
 async def _start(exchange: Exchange, status: int, headers: list[tuple[bytes, bytes]]) -> None:
     await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(first: bytes, rest: AsyncIterator[bytes], departure: Departure | None = None) -> AsyncIterator[bytes]:
     if first:
         yield first
     async for chunk in rest:
+        if departure is not None:
+            departure.check()
         yield chunk
 
 
-def _headers(file: SendableFile) -> list[tuple[bytes, bytes]]:
+def _headers(file: SendableFile, *, takes_ranges: bool) -> list[tuple[bytes, bytes]]:
     return [
         (b"etag", f'"{file.etag}"'.encode()),
         (b"last-modified", format_datetime(_modified(file), usegmt=True).encode()),
-        (b"accept-ranges", b"bytes"),
+        (b"accept-ranges", b"bytes" if takes_ranges else b"none"),
         # What the bytes are depends on the caller's rights, so they are kept by nobody without asking again.
         (b"cache-control", b"private, no-cache"),
         (b"content-disposition", _disposition(file.path)),

@@ -115,6 +115,11 @@ def is_service_call(exchange: Exchange) -> bool:
     return len(parts) > 2 and parts[2] == "services"
 
 
+def _says_success(exchange: Exchange) -> bool:
+    """Tell whether errors have `"success": false`: for calls, and inside archives, where clients look for it too."""
+    return is_service_call(exchange) or exchange.path.split("/", 5)[4:5] == ["zip-files"]
+
+
 def _problem(
     exchange: Exchange,
     status: int,
@@ -122,7 +127,7 @@ def _problem(
     code: str | None = None,
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> Problem:
-    body: dict[str, object] = {"success": False} if is_service_call(exchange) else {}
+    body: dict[str, object] = {"success": False} if _says_success(exchange) else {}
     body["detail"] = detail
     body["code"] = code or _CODES.get(status, "error")
     return Problem(status, msgspec.json.encode(body), (*headers, *_HEADERS.get(status, ())))

@@ -11,6 +11,7 @@ from api.http.objects import SIGNATURE, answer_object_request
 from api.http.record import RecordQuery, answer_record_request
 from api.http.services import BY_METHOD, answer_service_call
 from api.http.zip_archives import ArchiveQuery, answer_archive_request
+from api.http.zip_files import ZipFileQuery, answer_zip_file_request
 from application.methods import Command
 from domain.permissions import Operation
 
@@ -98,7 +99,18 @@ ARCHIVE_SHORT = RawRoute(
     query=ARCHIVE.query,
     answer=answer_archive_request,
 )
-RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS, ARCHIVE, ARCHIVE_SHORT)
+ZIP_FILES = RawRoute(
+    name="zip_files",
+    path="/{workspace}/artifacts/{alias}/zip-files/{zip_file_path}",
+    operations={"GET": Operation.GET_FILE, "HEAD": Operation.GET_FILE},
+    summaries={
+        "GET": "Download a member of a ZIP archive, or list a directory in it; `/~/{path}` may stand for `?path=`.",
+        "HEAD": "Ask for the size, type and ETag of a member.",
+    },
+    query={"GET": ZipFileQuery, "HEAD": ZipFileQuery},
+    answer=answer_zip_file_request,
+)
+RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS, ARCHIVE, ARCHIVE_SHORT, ZIP_FILES)
 
 
 def find_raw_route(parts: list[str]) -> RawRoute | None:
@@ -116,4 +128,6 @@ def find_raw_route(parts: list[str]) -> RawRoute | None:
             return ARCHIVE
         case ["", workspace, "artifacts", alias, "create-zip"] if workspace and alias:
             return ARCHIVE_SHORT
+        case ["", workspace, "artifacts", alias, "zip-files", path] if workspace and alias and path:
+            return ZIP_FILES
     return None
