@@ -17,7 +17,7 @@ import click
 
 from benchmarks.bench import Bench
 from benchmarks.load import tool
-from benchmarks.measures import create, files, lists, read, streams
+from benchmarks.measures import create, files, lists, read, streams, zips
 from benchmarks.model import FULL, QUICK, Measure, Row
 
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
@@ -30,6 +30,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "put": files.measure_put,
     "commit": files.measure_commit,
     "stream": streams.measure,
+    "zip": zips.measure,
     "list": lists.measure_list,
     "keywords": lists.measure_keywords,
     "increment": files.measure_increment,

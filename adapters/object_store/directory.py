@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from adapters.object_store.disk import Disk
 from adapters.object_store.lanes import Lane
+from adapters.object_store.reads import GroupedReads
 from adapters.object_store.transfers import Download, Upload, head
 from application.ports.object_store import StoredObject
 from domain.errors import InvalidArgumentError, NotFoundError, TooLargeError
@@ -41,6 +43,7 @@ class DirectoryObjectStore:
     def __init__(self, root: Path) -> None:
         self._disk = Disk(root)
         self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="object-store")
+        self._reads = GroupedReads(self._pool)
 
     async def put(self, key: str, data: bytes) -> StoredObject:
         """Store a small object; see the port."""
@@ -86,7 +89,7 @@ class DirectoryObjectStore:
 
     async def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """Read a part of an object into memory; see the port."""
-        return await self._run(_read, self._disk.path(key), key, start, length)
+        return await self._reads.read(partial(_read, self._disk.path(key), key, start, length))
 
     async def stream(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read a part of an object in chunks; see the port."""

@@ -29,7 +29,7 @@ def announce(service: Service, artifact: str, paths: Sequence[str]) -> list[str]
     return urls
 
 
-def upload(urls: Sequence[str]) -> float:
+def upload(urls: Sequence[str], body: bytes = BODY) -> float:
     """Upload a small file to each URL; give the seconds that all took."""
     first = urlsplit(urls[0])
     host, port = str(first.hostname), int(first.port or 80)
@@ -37,7 +37,7 @@ def upload(urls: Sequence[str]) -> float:
     def requests() -> Iterator[bytes]:
         for url in urls:
             parts = urlsplit(url)
-            yield encode(host, "PUT", f"{parts.path}?{parts.query}", (), BODY)
+            yield encode(host, "PUT", f"{parts.path}?{parts.query}", (), body)
 
     began = time.perf_counter()
     _, failures = asyncio.run(drive(host, port, requests(), clients=min(UPLOAD_CLIENTS, len(urls))))

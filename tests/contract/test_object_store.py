@@ -407,3 +407,29 @@ async def test_descriptors_are_given_back(directory: DirectoryObjectStore) -> No
     await directory.get("k", length=1)
     await directory.close()
     assert open_files() <= before
+
+
+async def test_reads_at_the_same_time_each_get_their_own(store: ObjectStore) -> None:
+    for number in range(0, 100, 2):
+        await store.put(f"k/{number}", b"%d" % number)
+    reads = [asyncio.ensure_future(store.get(f"k/{number}")) for number in range(100)]
+    await asyncio.sleep(0)
+    for number in (10, 11, 70):
+        reads[number].cancel()
+    outcomes = await asyncio.gather(*reads, return_exceptions=True)
+    for number, outcome in enumerate(outcomes):
+        if number in {10, 11, 70}:
+            # It may have been done before it was cancelled.
+            assert isinstance(outcome, asyncio.CancelledError | NotFoundError) or outcome == b"%d" % number
+        elif number % 2:
+            assert isinstance(outcome, NotFoundError)
+        else:
+            assert outcome == b"%d" % number
+
+
+async def test_a_closed_directory_refuses_reads(tmp_path: Path) -> None:
+    store = DirectoryObjectStore(tmp_path)
+    await store.put("k", b"1")
+    await store.close()
+    with pytest.raises(RuntimeError):
+        await store.get("k")
