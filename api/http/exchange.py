@@ -22,6 +22,8 @@ _MOST_QUERY_FIELDS = 1000
 KNOWN_QUERIES = 1_000
 KNOWN_QUERY_BYTES = 64
 """So long may a query string be of which is kept what it says."""
+_NO_BODY = frozenset({204, 304})
+"""Statuses without a body, whose length would be that of the body that another status has."""
 _SCOPE_KEY = "artifact_manager_exchange"
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -190,9 +192,11 @@ class Exchange:
         self, status: int, body: bytes = b"", content_type: bytes | None = JSON, headers: Headers = ()
     ) -> None:
         """Send a complete answer."""
-        head = [(b"content-length", b"%d" % len(body)), *headers, *self._common_headers()]
+        head = [*headers, *self._common_headers()]
         if content_type is not None:
             head.append((b"content-type", content_type))
+        if status not in _NO_BODY:
+            head.append((b"content-length", b"%d" % len(body)))
         send = self._send
         self.status = status
         await send({"type": "http.response.start", "status": status, "headers": head})

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import Protocol
 from urllib.parse import quote
 
 from api.http.departure import Departure, watched
 from api.http.exchange import Exchange
+from api.http.preconditions import NOT_MODIFIED, failed_precondition, may_be_partial
 from api.http.problems import answer_problem
 from application.ranges import parse_range
 from domain.errors import RangeNotSatisfiableError
@@ -59,18 +60,23 @@ async def send_file(
     *,
     takes_ranges: bool = True,
 ) -> None:
-    """Answer 200 or 206 with bytes, 304 when the caller has them, 416 when there are none at the range asked for.
+    """Answer 200 or 206 with bytes; 304 when the caller has them, 412 when he means others, 416 beyond their end.
 
-    `before_bytes` runs when bytes are about to leave, and not for HEAD, 304 and 416. A malformed Range and one of
+    `before_bytes` runs when bytes are about to leave, and not for HEAD, 304, 412 and 416. A malformed Range and one of
     several parts are ignored, as HTTP allows; so is any other where the file `takes_ranges` not.
     """
-    headers = _headers(file, takes_ranges=takes_ranges)
-    if _is_known_to_caller(exchange, file):
-        await exchange.respond(304, content_type=None, headers=headers)
+    modified = datetime.fromtimestamp(file.modified_at // _SECOND, UTC)
+    headers = _headers(file, modified, takes_ranges=takes_ranges)
+    failed = failed_precondition(exchange, file.etag, modified)
+    if failed == NOT_MODIFIED:
+        await exchange.respond(failed, content_type=None, headers=headers)
+        return
+    if failed is not None:
+        await answer_problem(exchange, failed, "The file is not the one that the request is about", headers=headers[:2])
         return
     status, start, length = 200, 0, file.size_bytes
     asked = exchange.header(b"range")
-    if asked is not None and takes_ranges and _may_be_partial(exchange, file):
+    if asked is not None and takes_ranges and may_be_partial(exchange, file.etag, modified):
         try:
             part = parse_range(asked, file.size_bytes)
         except RangeNotSatisfiableError as error:
@@ -111,10 +117,10 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes], departure: Departure
         yield chunk
 
 
-def _headers(file: SendableFile, *, takes_ranges: bool) -> list[tuple[bytes, bytes]]:
+def _headers(file: SendableFile, modified: datetime, *, takes_ranges: bool) -> list[tuple[bytes, bytes]]:
     return [
         (b"etag", f'"{file.etag}"'.encode()),
-        (b"last-modified", format_datetime(_modified(file), usegmt=True).encode()),
+        (b"last-modified", format_datetime(modified, usegmt=True).encode()),
         (b"accept-ranges", b"bytes" if takes_ranges else b"none"),
         # What the bytes are depends on the caller's rights, so they are kept by nobody without asking again.
         (b"cache-control", b"private, no-cache"),
@@ -133,35 +139,3 @@ def _disposition(path: str) -> bytes:
     if plain != name:
         text += f"; filename*=UTF-8''{quote(name, safe='')}"
     return text.encode()
-
-
-def _is_known_to_caller(exchange: Exchange, file: SendableFile) -> bool:
-    tags = exchange.header(b"if-none-match")
-    if tags is not None:
-        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-        return "*" in known or f'"{file.etag}"' in known
-    since = _date(exchange.header(b"if-modified-since"))
-    return since is not None and _modified(file) <= since
-
-
-def _may_be_partial(exchange: Exchange, file: SendableFile) -> bool:
-    condition = exchange.header(b"if-range")
-    if condition is None:
-        return True
-    if condition.startswith('"'):
-        return condition.strip() == f'"{file.etag}"'
-    return _date(condition) == _modified(file)
-
-
-def _modified(file: SendableFile) -> datetime:
-    return datetime.fromtimestamp(file.modified_at // _SECOND, UTC)
-
-
-def _date(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -15,7 +15,8 @@ from api.http.resources import artifact_id_of
 from application.commands.files import Received
 from application.context import CallContext
 from application.methods import Command, Method
-from application.parameters import ExpiresIn, UseLocalUrl, UseProxy, Version, Weight
+from application.parameters import MAX_OFFSET, ExpiresIn, UseLocalUrl, UseProxy, Version, Weight
+from application.signed_urls import parse_base_url
 from domain.access import AccessKind
 from domain.errors import FileMissingError, InvalidArgumentError
 
@@ -34,7 +35,7 @@ class FileQuery(Command, frozen=True, forbid_unknown_fields=True):
     expires_in: ExpiresIn = 3600
     include_pending: bool = False
     limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
-    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    offset: Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)] = 0
 
 
 class UploadQuery(Command, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +69,7 @@ async def answer_file_request(gateway: Gateway, exchange: Exchange, parts: list[
             await answer_reply(exchange, await call(gateway, exchange, context, removal, parameters))
         case _:
             asked = bind_query("GET file", FileQuery, given)
+            _check_base(asked.use_local_url)
             if not path or path.endswith("/"):
                 await _list(gateway, exchange, context, artifact_id, path, asked)
             else:
@@ -114,6 +116,7 @@ async def _upload(
     given: Mapping[str, Sequence[str]],
 ) -> None:
     asked = bind_query("PUT file", UploadQuery, given)
+    _check_base(asked.use_local_url)
     exchange.changes_state = True
     stored = await gateway.files.receive_upload(
         context,
@@ -124,6 +127,12 @@ async def _upload(
         download_weight=asked.download_weight,
     )
     await exchange.respond(200, msgspec.json.encode(_UPLOADED), headers=upload_headers(stored))
+
+
+def _check_base(use_local_url: bool | str) -> None:
+    """Refuse a base of URLs that is none, also where no URL is made in the end."""
+    if isinstance(use_local_url, str):
+        parse_base_url(use_local_url)
 
 
 def upload_headers(received: Received) -> tuple[tuple[bytes, bytes], ...]:

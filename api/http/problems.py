@@ -44,6 +44,7 @@ _CODES = {
     400: "invalid_request",
     404: "unknown_route",
     405: "method_not_allowed",
+    412: "precondition_failed",
     413: "too_large",
     503: "unavailable",
 }

@@ -114,7 +114,12 @@ def test_conditions(address: str) -> None:
     for headers in ({"if-none-match": etag}, {"if-none-match": f'"x", W/{etag}'}, {"if-modified-since": modified}):
         answer = httpx.get(address, headers=headers)
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+        assert answer.headers.get("content-length") in {None, str(len(DATA))}
     assert httpx.get(address, headers={"if-none-match": '"x"'}).status_code == 200
+    for headers in ({"if-match": '"x"'}, {"if-unmodified-since": "Thu, 01 Jan 1970 00:00:00 GMT"}):
+        answer = httpx.get(address, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    assert httpx.get(address, headers={"if-match": etag, "if-unmodified-since": modified}).status_code == 200
     part = {"range": "bytes=0-3"}
     assert httpx.get(address, headers={**part, "if-range": etag}).status_code == 206
     assert httpx.get(address, headers={**part, "if-range": '"x"'}).content == DATA

@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from application.settings import Settings
 from domain.access import AccessKind
@@ -121,17 +123,73 @@ async def test_a_range_beyond_the_end_is_416(
         ({"range": "bytes=0-4", "if-range": "W/{etag}"}, 200),
         ({"range": "bytes=0-4", "if-range": MODIFIED}, 206),
         ({"range": "bytes=0-4", "if-range": "Tue, 14 Nov 2023 22:13:21 GMT"}, 200),
+        ({"if-match": "{etag}"}, 200),
+        ({"if-match": '"other", {etag}'}, 200),
+        ({"if-match": "*"}, 200),
+        ({"if-match": "{etag}", "range": "bytes=0-4"}, 206),
+        ({"if-match": '"other"'}, 412),
+        ({"if-match": "W/{etag}"}, 412),
+        ({"if-match": '"other"', "if-none-match": "{etag}"}, 412),
+        ({"if-match": "{etag}", "if-none-match": "{etag}"}, 304),
+        ({"if-match": "{etag}", "if-unmodified-since": "Tue, 14 Nov 2023 22:13:19 GMT"}, 200),
+        ({"if-unmodified-since": MODIFIED}, 200),
+        ({"if-unmodified-since": "Tue, 14 Nov 2023 22:13:19 GMT"}, 412),
+        ({"if-unmodified-since": "yesterday"}, 200),
+        ({"if-modified-since": "Tuesday, 14-Nov-23 22:13:20 GMT"}, 304),
+        ({"if-modified-since": "Tue Nov 14 22:13:20 2023"}, 304),
+        ({"if-modified-since": "Tue, 14 Nov 99999999999 22:13:20 GMT"}, 200),
+        ({"if-none-match": "{etag}", "range": "bytes=0-4"}, 304),
+        ({"if-none-match": "", "range": "bytes=0-4"}, 206),
     ],
 )
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_conditions(
-    application: FakeApplication, client: httpx.AsyncClient, headers: dict[str, str], status: int
+    application: FakeApplication, client: httpx.AsyncClient, method: str, headers: dict[str, str], status: int
 ) -> None:
     file = application.files.files["a/data.bin"]
     sent = {name: value.format(etag=f'"{file.etag}"') for name, value in headers.items()}
-    answer = await client.get(FILES + "a/data.bin?use_proxy=true", headers=sent)
+    answer = await client.request(method, FILES + "a/data.bin?use_proxy=true", headers=sent)
     assert answer.status_code == status
-    assert answer.headers["etag"] == f'"{file.etag}"'
-    assert len(file.records) == (0 if status == 304 else 1)
+    assert (answer.headers["etag"], answer.headers["last-modified"]) == (f'"{file.etag}"', MODIFIED)
+    # Its length would be that of the file, so an answer without one says none.
+    assert ("content-length" in answer.headers) is (status != 304)
+    assert len(file.records) == (1 if status in {200, 206} and method == "GET" else 0)
+    if status == 412 and method == "GET":
+        assert answer.json()["code"] == "precondition_failed"
+
+
+@given(
+    st.text(), st.sampled_from(["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"])
+)
+async def test_any_condition_is_answered(text: str, name: str) -> None:
+    application = FakeApplication()
+    application.files.files["a"] = FakeFile("a", b"x")
+    sent = [(name.encode(), text.encode("utf-8", "replace")), (b"range", b"bytes=0-0")]
+    async with client_of(application) as client:
+        answer = await client.get(FILES + "a?use_proxy=true", headers=sent)
+    assert answer.status_code in {200, 206, 304, 412}
+
+
+@pytest.mark.parametrize(
+    ("query", "culprit"),
+    [
+        ("use_local_url=nowhere", "use_local_url"),
+        ("use_local_url=nowhere&use_proxy=true", "use_local_url"),
+        ("use_local_url=ftp://x", "use_local_url"),
+        ("use_proxy=maybe", "use_proxy"),
+        ("expires_in=59", "expires_in"),
+        ("expires_in=604801&use_proxy=true", "expires_in"),
+    ],
+)
+async def test_a_bad_wish_is_refused_whether_a_url_is_made_or_not(
+    application: FakeApplication, client: httpx.AsyncClient, query: str, culprit: str
+) -> None:
+    asked = [("GET", "a/data.bin"), ("HEAD", "a/data.bin"), ("GET", ""), ("PUT", "a/new.bin")]
+    answers = [await client.request(method, f"{FILES}{path}?{query}") for method, path in asked]
+    assert [answer.status_code for answer in answers] == [400] * 4
+    assert all(culprit in answer.json()["detail"] for answer in (answers[0], *answers[2:]))
+    assert application.files.files["a/data.bin"].records == []
+    assert application.files.uploads == []
 
 
 @pytest.mark.parametrize(
