@@ -30,7 +30,7 @@ _SAFE = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_EXPOSED = b"ETag, Content-Range, Content-Disposition, X-Event-Position, X-Request-ID, Retry-After"
+_EXPOSED = b"ETag, Content-Range, Content-Disposition, X-Event-Position, X-Request-ID, X-Zip-Left-Out, Retry-After"
 
 
 class ClientDisconnectedError(Exception):

@@ -25,6 +25,8 @@ from domain.errors import InvalidPathError, UnreadableArchiveError
 from domain.paths import MAX_COMPONENT_BYTES, parse_path
 
 SEPARATOR: Final = b"\1"
+MAX_EXTRA_FIELDS: Final = 32
+"""Extra fields of a record that are looked at; writers use a few, and a hostile one could have 16,000."""
 BEHIND: Final = b"\2"
 """A directory's key with this behind it sorts behind everything below the directory."""
 
@@ -156,7 +158,9 @@ def _dos_seconds(date: int, time: int) -> int:
 
 def _fields(extra: bytes, wanted: int) -> bytes | None:
     at = 0
-    while at + 4 <= len(extra):
+    for _ in range(MAX_EXTRA_FIELDS):
+        if at + 4 > len(extra):
+            return None
         size = int.from_bytes(extra[at + 2 : at + 4], "little")
         if int.from_bytes(extra[at : at + 2], "little") == wanted:
             return extra[at + 4 : at + 4 + size]

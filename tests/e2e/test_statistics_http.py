@@ -78,6 +78,9 @@ CALLS: dict[str, tuple[Call, tuple[float, float]]] = {
     "file-streamed": (_rest("/files/a.txt", use_proxy="true"), (0, 1)),
     "file-silent": (_rest("/files/a.txt", use_proxy="true", silent="true"), (0, 0)),
     "file-listing": (_rest("/files/"), (0, 0)),
+    "zip": (_rest("/create-zip-file"), (0, 1.5)),
+    "zip-chosen": (_rest("/create-zip", files="d/b.txt"), (0, 0.5)),
+    "zip-silent": (_rest("/create-zip-file", silent="true"), (0, 0)),
 }
 
 

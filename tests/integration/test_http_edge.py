@@ -124,6 +124,39 @@ async def test_a_client_that_leaves_half_way_changes_nothing(sent: list[dict[str
     assert [line["status"] for line in logs] == [499]
 
 
+async def test_a_long_file_is_not_read_to_its_end_for_a_client_that_is_gone() -> None:
+    application = FakeApplication()
+    application.files.files["a"] = FakeFile("a", bytes(4 * 1024 * 1024), chunk=64 * 1024)
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+    left = asyncio.Event()
+    bodies = 0
+
+    async def receive() -> Any:
+        if not messages:
+            await left.wait()
+            return {"type": "http.disconnect"}
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        nonlocal bodies
+        bodies += message["type"] == "http.response.body"
+        if bodies == 3:
+            left.set()
+        await asyncio.sleep(0)
+
+    scope: Any = {
+        "type": "http",
+        "method": "GET",
+        "path": "/lab/artifacts/data/files/a",
+        "query_string": b"use_proxy=true",
+        "headers": [],
+    }
+    with capture_logs() as logs:
+        await create_app(application.gateway())(scope, receive, send)
+    assert bodies < 10
+    assert [line["status"] for line in logs] == [499]
+
+
 async def test_a_client_that_sends_nothing_is_given_up() -> None:
     application = FakeApplication(settings=Settings(stalled_seconds=1))
     gateway = application.gateway()
