@@ -1,5 +1,6 @@
 """What an operator can set: one frozen struct, whose fields are also the configuration table of the manual."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -88,6 +89,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="How long a draft may stand still before it expires, where no collection says so; 0: for ever.",
         ),
     ] = 30 * 86_400
+    anonymous_requests_per_second: Annotated[
+        Annotated[float, Meta(ge=0.001, le=1_000_000)] | None,
+        Meta(description="How often anonymous callers may ask, each address by itself; unset: without a limit."),
+    ] = None
+    anonymous_burst: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Requests that an anonymous caller may make at once.")
+    ] = 500
+    user_requests_per_second: Annotated[
+        Annotated[float, Meta(ge=0.001, le=1_000_000)] | None,
+        Meta(description="How often users may ask, each by himself; unset: without a limit."),
+    ] = None
+    user_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="Requests that a user may make at once.")] = 5000
+    client_address_header: Annotated[
+        str | None,
+        Meta(
+            description="Header in which the proxy in front writes the client's address, such as `X-Forwarded-For`; "
+            "unset: the address of the connection. Only with a proxy that clients cannot go around."
+        ),
+    ] = None
+    trusted_proxies: Annotated[
+        int, Meta(ge=1, le=16, description="Proxies in front that each add an address to that header.")
+    ] = 1
+    access_log_bytes: Annotated[
+        Annotated[int, Meta(ge=1 * MEBI)] | None,
+        Meta(description="Disk for the log of accesses; beyond it none are recorded; unset: as the disk allows."),
+    ] = None
     janitor_interval_seconds: Annotated[
         float, Meta(ge=0.05, le=86_400, description="Pause between two rounds of the janitor.")
     ] = 60.0
@@ -100,6 +127,7 @@ _EMBEDDED = {
     "bus_url": EMBEDDED_BUS,
 }
 _SHORTEST_SECRET = 32
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def variable_name(field: str) -> str:
@@ -120,6 +148,8 @@ def find_mistake(settings: Settings) -> tuple[str, str] | None:
             return field, "must not end with a slash"
     if settings.token_secret is not None and len(settings.token_secret) < _SHORTEST_SECRET:
         return "token_secret", f"must have at least {_SHORTEST_SECRET} characters"
+    if settings.client_address_header is not None and not _HEADER_NAME.fullmatch(settings.client_address_header):
+        return "client_address_header", "must be the name of a header"
     if settings.buffered_bytes < settings.request_bytes:
         return "buffered_bytes", f"must be at least {variable_name('request_bytes')} ({settings.request_bytes})"
     return None

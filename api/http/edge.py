@@ -16,8 +16,9 @@ from litestar.types import Receive, Scope, Send
 
 from api.http.exchange import ClientDisconnectedError, ClientStalledError, Exchange
 from api.http.gateway import Gateway
-from api.http.health import LIVENESS
+from api.http.health import LIVENESS, PROBES
 from api.http.problems import answer_error, answer_problem
+from api.http.rate_limits import RateLimits, rate_limits
 from api.http.raw_routes import find_raw_route
 
 _CLOSED_BY_CLIENT = 499
@@ -36,6 +37,7 @@ class Edge:
         self._gateway = gateway
         self.resources = resources
         self._most_active = gateway.settings.active_requests
+        self._limits = rate_limits(gateway)
         self._active: set[asyncio.Task[Any]] = set()
         self._is_draining = False
         self._idle = asyncio.Event()
@@ -83,6 +85,8 @@ class Edge:
         if exchange.method == "OPTIONS":
             await _answer_preflight(exchange)
             return
+        if self._limits is not None and not await self._is_within_limits(self._limits, exchange):
+            return
         parts = exchange.path.split("/", 5)
         route = find_raw_route(parts)
         if route is None:
@@ -93,6 +97,20 @@ class Edge:
         else:
             allow = ((b"allow", ", ".join(route.operations).encode()),)
             await answer_problem(exchange, 405, f"Method {exchange.method} is not allowed here", headers=allow)
+
+    async def _is_within_limits(self, limits: RateLimits, exchange: Exchange) -> bool:
+        """Ask the limits before anything is recorded, and before a body is read; answer a request beyond them."""
+        if exchange.path in PROBES:
+            return True
+        allowance = await limits.take(exchange)
+        if allowance is None or allowance.is_granted:
+            return True
+        headers = [(b"retry-after", b"%d" % allowance.retry_seconds)]
+        if exchange.has_body:
+            # Nobody reads it, so the connection cannot be used again.
+            headers.append((b"connection", b"close"))
+        await answer_problem(exchange, 429, "Rate limit exceeded. Please slow down.", headers=headers)
+        return False
 
     async def _answer_resource(self, exchange: Exchange) -> None:
         scope = exchange.scope

@@ -30,7 +30,10 @@ _SAFE = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_EXPOSED = b"ETag, Content-Range, Content-Disposition, X-Event-Position, X-Request-ID, X-Zip-Left-Out, Retry-After"
+_EXPOSED = (
+    b"ETag, Content-Range, Content-Disposition, X-Event-Position, X-Request-ID, X-Zip-Left-Out, Retry-After, "
+    b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
+)
 
 
 class ClientDisconnectedError(Exception):
@@ -59,6 +62,7 @@ class Exchange:
         "changes_state",
         "headers",
         "is_answered",
+        "limit_headers",
         "method",
         "operation",
         "origin",
@@ -84,6 +88,7 @@ class Exchange:
         self.request_id = given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else next(_REQUEST_IDS)
         self.status: int | None = None
         self.is_answered = False
+        self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()
         self.operation: str | None = None
         self.changes_state = False
         self.actor_id: str | None = None
@@ -111,6 +116,11 @@ class Exchange:
         if len(sent) != len(self.headers) and sum(name == b"authorization" for name, _ in sent) > 1:
             raise UnauthenticatedError("The request has more than one Authorization header.")
         return self.header(b"authorization")
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request says that it has a body."""
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     def cookie(self, name: str) -> str | None:
         """Give a cookie; None when there is none or the header is malformed."""
@@ -206,7 +216,7 @@ class Exchange:
         await send({"type": "http.response.body", "body": sent, "more_body": False})
 
     def _common_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        common = (*_SAFE, (b"x-request-id", self.request_id.encode()))
+        common = (*_SAFE, (b"x-request-id", self.request_id.encode()), *self.limit_headers)
         if self.origin is None:
             return common
         # The origin is mirrored without credentials: a page of another origin can use the token it has been given,

@@ -11,6 +11,10 @@ from api.http.gateway import Gateway
 
 PUBLIC = "public"
 """What a route declares that everybody may call and that shows nothing of any artifact."""
+_LIVE = ("/health/live", "/health/liveness")
+_READY = ("/health", "/health/ready", "/health/readiness")
+PROBES = frozenset({*_LIVE, *_READY})
+"""The addresses that are outside the limits of callers."""
 LIVENESS = "/health/live"
 """How the addresses begin that answer however busy the process is."""
 
@@ -18,12 +22,12 @@ LIVENESS = "/health/live"
 def health_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
     """Make the handlers below `/health`, each under the names that probes and public clients use."""
 
-    @get(["/health/live", "/health/liveness"], opt={"operation": PUBLIC}, name="liveness")
+    @get(list(_LIVE), opt={"operation": PUBLIC}, name="liveness")
     async def liveness() -> Response[bytes]:
         """Answer as long as the process can answer at all."""
         return _answer("OK", {}, 200)
 
-    @get(["/health", "/health/ready", "/health/readiness"], opt={"operation": PUBLIC}, name="readiness")
+    @get(list(_READY), opt={"operation": PUBLIC}, name="readiness")
     async def readiness() -> Response[bytes]:
         """Tell whether requests can be answered, and how far each projection is behind, in events."""
         found = await gateway.readiness()

@@ -14,7 +14,7 @@ from domain.ids import Position
 PUBLIC_WORKSPACE = "public"
 CONTEXT_FIELDS = frozenset({"consistency", "min_position"})
 _CONTEXT_HEADERS = frozenset({b"x-consistency", b"x-min-position"})
-_ACCESS_COOKIE = "access_token"
+ACCESS_COOKIE = "access_token"
 
 
 async def open_service_context(
@@ -29,7 +29,7 @@ async def open_service_context(
         UnauthenticatedError: The token is not valid.
         InvalidArgumentError: The wish for freshness is malformed.
     """
-    actor = await gateway.authenticate(exchange.authorization(), exchange.cookie(_ACCESS_COOKIE), None)
+    actor = await gateway.authenticate(exchange.authorization(), exchange.cookie(ACCESS_COOKIE), None)
     if actor.is_generated or workspace == PUBLIC_WORKSPACE:
         workspace = actor.current_workspace
     return _context(exchange, actor, workspace, query)
@@ -46,7 +46,7 @@ async def open_context(
     """
     token = query.get("token")
     actor = await gateway.authenticate(
-        exchange.authorization(), exchange.cookie(_ACCESS_COOKIE), token[-1] if token else None
+        exchange.authorization(), exchange.cookie(ACCESS_COOKIE), token[-1] if token else None
     )
     return _context(exchange, actor, workspace, query)
 

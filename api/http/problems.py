@@ -46,6 +46,7 @@ _CODES = {
     405: "method_not_allowed",
     412: "precondition_failed",
     413: "too_large",
+    429: "rate_limited",
     503: "unavailable",
 }
 
