@@ -15,6 +15,7 @@ from adapters.system import SystemClock, SystemIds
 from api.http.application_files import ApplicationFiles
 from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readiness
 from application import artifact_methods, workspace_methods
+from application.access_budget import AccessBudget
 from application.accesses import AccessRecorder
 from application.authentication import Authenticator
 from application.chores.turn import Tally
@@ -170,7 +171,8 @@ async def _open_application(
     states = StateCache(log, fold)
     writer = CommandWriter(log=log, cache=states, clock=clock, ids=ids, fold=fold)
     stack.push_async_callback(writer.close)
-    accesses = AccessRecorder(access_log, clock, ids, recent)
+    budget = None if settings.access_log_bytes is None else AccessBudget(access_log, clock, settings.access_log_bytes)
+    accesses = AccessRecorder(access_log, clock, ids, recent, budget=budget)
     stack.push_async_callback(accesses.close)
     zip_indexes = ZipIndexes(objects)
     stack.push_async_callback(zip_indexes.close)

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+from application.access_budget import AccessBudget
 from application.access_queue import (
     ROOM_SECONDS,
     VIEW_DELAY_SECONDS,
@@ -24,7 +25,7 @@ from domain.access import (
     divide_files,
 )
 from domain.actor import Actor
-from domain.errors import UnavailableError
+from domain.errors import StorageFullError, UnavailableError
 from domain.events import Event
 from domain.ids import Position
 
@@ -44,7 +45,9 @@ class AccessRecorder:
         waiting_limit: int = WAITING_LIMIT,
         view_delay_seconds: float = VIEW_DELAY_SECONDS,
         room_seconds: float = ROOM_SECONDS,
+        budget: AccessBudget | None = None,
     ) -> None:
+        self._budget = budget
         self._clock = clock
         self._recent = recent
         self._queue = AccessQueue(
@@ -73,10 +76,10 @@ class AccessRecorder:
         Waits only while too many accesses wait already. A view that finds no room, or no space on the disk, is lost:
         reading must not fail because counting does.
         """
-        if not self._queue.is_open:
+        if self._budget is not None or not self._queue.is_open:
             try:
-                await self._queue.find_room()
-            except UnavailableError as error:
+                await self.require_room()
+            except (StorageFullError, UnavailableError) as error:
                 self._queue.alarm(1, error.code)
                 return
         payload = ArtifactViewed(artifact_id=artifact_id, kind=kind, version=version, is_counted=is_counted)
@@ -85,6 +88,18 @@ class AccessRecorder:
         self._queue.put(
             WaitingAccess((payload,), actor, artifact_id, workspace, correlation_id, recorded_at, recent=recent)
         )
+
+    async def require_room(self) -> None:
+        """Wait until an access can be recorded. What is recorded only at its end asks for room when it begins.
+
+        Raises:
+            StorageFullError: The log of accesses has all the space that it may have.
+            UnavailableError: The log cannot be reached, or too many accesses wait.
+        """
+        if self._budget is not None:
+            await self._budget.require_room()
+        if not self._queue.is_open:
+            await self._queue.find_room()
 
     async def record_download(
         self,
@@ -103,9 +118,12 @@ class AccessRecorder:
         """Record that files were given out; durable when this returns. Gives the position of the last event.
 
         Raises:
-            StorageFullError: The disk is full; nothing was recorded or counted.
+            StorageFullError: The disk, or the log's part of it, is full; nothing was recorded or counted.
             UnavailableError: The log cannot be reached, or too many accesses wait; nothing was counted.
         """
+        # The bytes of an archive have left when it is recorded; it asked for room before the first of them.
+        if self._budget is not None and kind is not AccessKind.ZIP:
+            await self._budget.require_room()
         payloads = tuple(
             FilesDownloaded(
                 artifact_id=artifact_id,

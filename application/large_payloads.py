@@ -139,6 +139,10 @@ class LargePayloadEventLog:
         """Give the position of the newest event."""
         return await self._inner.position()
 
+    async def size_bytes(self) -> int:
+        """Give the disk that the log takes, but for large payloads."""
+        return await self._inner.size_bytes()
+
     async def wait_for_change(self, after: Position, timeout_seconds: float) -> Position:
         """Wait for an event after a position."""
         return await self._inner.wait_for_change(after, timeout_seconds)

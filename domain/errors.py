@@ -182,7 +182,7 @@ class UnavailableError(ArtifactManagerError):
 
 
 class StorageFullError(ArtifactManagerError):
-    """The disk is full; nothing was changed."""
+    """The disk, or the part of it that the operator allows, is full; nothing was changed."""
 
     code = "storage_full"
     type_name = "OSError"

@@ -68,6 +68,10 @@ class TailedLog:
         """Give the position of the newest event of any process."""
         return await self._log.position()
 
+    async def size_bytes(self) -> int:
+        """Give the disk that the log takes."""
+        return await self._log.size_bytes()
+
     async def wait_for_change(self, after: Position, timeout_seconds: float) -> Position:
         """Wait for an event after a position."""
         return await self._log.wait_for_change(after, timeout_seconds)

@@ -130,6 +130,12 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
         version: int = self.datastore.row(schema.DATA_VERSION)[0]
         return version
 
+    def size_bytes(self) -> int:
+        """Give the bytes of the pages that are in use."""
+        pages, free, page_bytes = self.datastore.row(schema.SELECT_SIZE)
+        size: int = (pages - free) * page_bytes
+        return size
+
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:  # noqa: ANN401 - The library's signature.
         """Refuse: events come in through `append` alone, which checks and moves the heads."""
         raise NotSupportedError(f"{len(stored_events)} events not recorded: use append()")

@@ -75,3 +75,6 @@ SELECT_LOG = "SELECT * FROM events WHERE position > ? AND position <= ? ORDER BY
 SELECT_HISTORY = "SELECT * FROM events WHERE artifact_id = ? AND position < ? ORDER BY position DESC LIMIT ?"
 SELECT_BY_ID = "SELECT * FROM events WHERE event_id = ?"
 DATA_VERSION = "PRAGMA data_version"
+SELECT_SIZE = (
+    "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)

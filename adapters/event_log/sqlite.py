@@ -148,6 +148,10 @@ class SqliteEventLog:
             self._position_marker = marker
         return Position(self._position)
 
+    async def size_bytes(self) -> int:
+        """Give the bytes of the database's pages that are in use, those in its write-ahead log included."""
+        return _translated(self._inline.size_bytes)
+
     async def wait_for_change(self, after: Position, timeout_seconds: float) -> Position:
         """Wait for an event after a position."""
         loop = asyncio.get_running_loop()

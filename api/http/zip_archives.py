@@ -76,6 +76,7 @@ async def _send(
 
     So nobody has a whole archive that was not counted, and nobody is counted who went away before its end.
     """
+    await archive.require_room()
     is_recorded = False
 
     async def chunks() -> AsyncGenerator[bytes, None]:

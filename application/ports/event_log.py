@@ -139,6 +139,13 @@ class EventLog(Protocol):
         """Give the position of the newest durable event; 0 when there is none."""
         ...
 
+    async def size_bytes(self) -> int:
+        """Give the disk that the log takes, but for large payloads that lie elsewhere; room that is free again is none.
+
+        Costs microseconds, or a round trip to its server.
+        """
+        ...
+
     async def wait_for_change(self, after: Position, timeout_seconds: float) -> Position:
         """Wait until there is an event after this position, or the time is over; give the newest position."""
         ...

@@ -51,6 +51,15 @@ class Archive:
         """Give the archive in chunks of bounded size, but for its last bytes (`end`)."""
         return ArchiveWriter(self._services.objects, self._pages).stream()
 
+    async def require_room(self) -> None:
+        """Ask whether the download can be recorded, before its first byte leaves.
+
+        Raises:
+            StorageFullError: There is no space for that.
+            UnavailableError: The log cannot be reached, or too many accesses wait.
+        """
+        await self._services.accesses.require_room()
+
     async def record(self, context: CallContext, *, is_complete: bool, is_counted: bool) -> None:
         """Record the download, durably: with its weight when it was complete, else with none.
 

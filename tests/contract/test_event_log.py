@@ -45,6 +45,16 @@ async def log(open_log: Open) -> EventLog:
     return open_log()
 
 
+async def test_the_size_grows_with_what_is_appended(log: EventLog) -> None:
+    before = await log.size_bytes()
+    stream = key()
+    for number in range(1, 11):
+        await log.append([request(new_event(stream, number, note="x" * 10_000))])
+    after = await log.size_bytes()
+    assert before + 100_000 <= after <= before + 400_000
+    assert await log.size_bytes() == after
+
+
 async def test_an_event_comes_back_as_it_was_appended(log: EventLog) -> None:
     stream, artifact = key(), uuid4()
     event = new_event(

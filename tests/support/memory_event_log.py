@@ -9,6 +9,9 @@ from domain import events as registry
 from domain.events import Envelope, RecordedEvent
 from domain.ids import EventId, Position, StreamId
 
+EVENT_BYTES = 1_000
+"""What an event takes of the disk that there is none of."""
+
 
 class MemoryEventLog:
     """Keeps events in a list. `faults` are raised by the next appends, one each; None lets one pass.
@@ -81,6 +84,9 @@ class MemoryEventLog:
 
     async def position(self) -> Position:
         return Position(len(self.recorded))
+
+    async def size_bytes(self) -> int:
+        return EVENT_BYTES * len(self.recorded)
 
     async def wait_for_change(self, after: Position, timeout_seconds: float) -> Position:
         try:

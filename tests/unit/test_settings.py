@@ -57,6 +57,11 @@ def test_options_go_before_variables() -> None:
         ("OBJECT_STORE_URL", "s3://bucket", "must be 'directory': this version has no other implementation"),
         ("PUBLIC_BASE_URL", "artifacts.example", "must begin with http:// or https://"),
         ("LOCAL_BASE_URL", "http://inside/", "must not end with a slash"),
+        ("ANONYMOUS_REQUESTS_PER_SECOND", "0", "expected `float` >= 0.001"),
+        ("USER_BURST", "0", "expected `int` >= 1"),
+        ("CLIENT_ADDRESS_HEADER", "X Forwarded For", "must be the name of a header"),
+        ("TRUSTED_PROXIES", "0", "expected `int` >= 1"),
+        ("ACCESS_LOG_BYTES", "1000", "expected `int` >= 1048576"),
         ("BUFFERED_BYTES", "2000000", "must be at least ARTIFACT_MANAGER_REQUEST_BYTES (33554432)"),
     ],
 )
@@ -71,6 +76,19 @@ def test_a_wrong_value_names_its_variable(variable: str, value: str, reason: str
 def test_an_unknown_variable_is_refused_with_a_suggestion() -> None:
     with pytest.raises(SettingsError, match=r"ARTIFACT_MANAGER_PROT is not a setting; did you mean ARTIFACT_MANAGER_P"):
         load_settings({"ARTIFACT_MANAGER_PROT": "1"})
+
+
+def test_the_example_of_the_deployment_is_valid_and_sets_every_limit() -> None:
+    lines = (Path(__file__).parents[2] / "deploy" / "production.env").read_text().splitlines()
+    environment = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    settings = load_settings(environment)
+    limits = (
+        settings.anonymous_requests_per_second,
+        settings.user_requests_per_second,
+        settings.access_log_bytes,
+        settings.upload_bytes,
+    )
+    assert None not in limits
 
 
 def test_the_table_has_a_row_with_a_meaning_for_every_setting() -> None:
