@@ -19,7 +19,7 @@ from api.http.gateway import Gateway
 from api.http.health import LIVENESS, PROBES
 from api.http.problems import answer_error, answer_problem
 from api.http.rate_limits import RateLimits, rate_limits
-from api.http.raw_routes import find_raw_route
+from api.http.raw_routes import OBJECTS, RawRoute, find_raw_route
 
 _CLOSED_BY_CLIENT = 499
 _LET_GO_SECONDS = 0.05
@@ -85,10 +85,10 @@ class Edge:
         if exchange.method == "OPTIONS":
             await _answer_preflight(exchange)
             return
-        if self._limits is not None and not await self._is_within_limits(self._limits, exchange):
-            return
         parts = exchange.path.split("/", 5)
         route = find_raw_route(parts)
+        if self._limits is not None and not await self._is_within(self._limits, exchange, route):
+            return
         if route is None:
             await self._answer_resource(exchange)
         elif exchange.method in route.operations:
@@ -98,11 +98,11 @@ class Edge:
             allow = ((b"allow", ", ".join(route.operations).encode()),)
             await answer_problem(exchange, 405, f"Method {exchange.method} is not allowed here", headers=allow)
 
-    async def _is_within_limits(self, limits: RateLimits, exchange: Exchange) -> bool:
+    async def _is_within(self, limits: RateLimits, exchange: Exchange, route: RawRoute | None) -> bool:
         """Ask the limits before anything is recorded, and before a body is read; answer a request beyond them."""
         if exchange.path in PROBES:
             return True
-        allowance = await limits.take(exchange)
+        allowance = await limits.take(exchange, is_presigned=route is OBJECTS)
         if allowance is None or allowance.is_granted:
             return True
         headers = [(b"retry-after", b"%d" % allowance.retry_seconds)]

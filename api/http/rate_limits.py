@@ -11,8 +11,6 @@ from api.http.problems import is_service_call
 from application.rate_limits import Allowance, TokenBuckets
 from domain.errors import InvalidArgumentError, UnauthenticatedError
 
-_SIGNED = "/s3/"
-
 
 class RateLimits:
     """The buckets of one process: by address for anonymous callers, by user for all others.
@@ -26,12 +24,12 @@ class RateLimits:
         self._anonymous = anonymous
         self._users = users
 
-    async def take(self, exchange: Exchange) -> Allowance | None:
+    async def take(self, exchange: Exchange, *, is_presigned: bool) -> Allowance | None:
         """Take a token from the bucket of a request, and tell so in the headers of its answer.
 
         None: there is no bound for such a request.
         """
-        buckets, caller = await self._bucket(exchange)
+        buckets, caller = await self._bucket(exchange, is_presigned=is_presigned)
         if buckets is None:
             return None
         allowance = buckets.take(caller)
@@ -43,8 +41,8 @@ class RateLimits:
         )
         return allowance
 
-    async def _bucket(self, exchange: Exchange) -> tuple[TokenBuckets | None, str]:
-        if exchange.path.startswith(_SIGNED):
+    async def _bucket(self, exchange: Exchange, *, is_presigned: bool) -> tuple[TokenBuckets | None, str]:
+        if is_presigned:
             return self._users, f"url {self._address(exchange)}"
         try:
             actor = await self._gateway.authenticate(
