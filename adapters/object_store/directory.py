@@ -1,29 +1,21 @@
 """Objects as files below a directory."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from adapters.object_store.disk import Disk
+from adapters.object_store.intake import discard, receive, retrieve
 from adapters.object_store.lanes import Lane
+from adapters.object_store.multipart import MultipartUploads
 from adapters.object_store.reads import GroupedReads
 from adapters.object_store.transfers import Download, Upload, head
-from application.ports.object_store import StoredObject
-from domain.errors import InvalidArgumentError, NotFoundError, TooLargeError
+from application.ports.object_store import PendingObject, StoredObject, StoredPart
+from domain.errors import NotFoundError
 
-WRITE_BYTES = 1024 * 1024
-"""A body goes to the threads that write and hash it in steps of about this size."""
-WRITES_AHEAD = 4
-"""Steps of one body that are under way; then the sender waits."""
-MAX_CHUNKS = 1024
-"""Chunks in one step, because a sender could make each of them a single byte."""
-LARGE_CHUNK_BYTES = 64 * 1024
-"""Chunks that are at least as large on average are not joined before they are written."""
 READ_CHUNK_BYTES = 512 * 1024
 """Size of the chunks that are read, one ahead of the one that leaves."""
 MAX_THREADS = 16
@@ -44,6 +36,7 @@ class DirectoryObjectStore:
         self._disk = Disk(root)
         self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="object-store")
         self._reads = GroupedReads(self._pool)
+        self._uploads = MultipartUploads(self._disk, self._pool)
 
     async def put(self, key: str, data: bytes) -> StoredObject:
         """Store a small object; see the port."""
@@ -51,7 +44,7 @@ class DirectoryObjectStore:
         try:
             return await lane.submit(upload.publish, key, (data,))
         except BaseException:
-            await _discard(upload, lane)
+            await discard(upload, lane)
             raise
 
     async def put_stream(
@@ -59,33 +52,14 @@ class DirectoryObjectStore:
     ) -> StoredObject:
         """Store a body while it arrives; see the port. Writing and hashing go on beside each other and behind it."""
         self._disk.path(key)
-        _check_size(size_bytes or 0, None, limit_bytes)
-        upload, writing, hashing = Upload(self._disk), Lane(self._pool), Lane(self._pool)
-        under_way: deque[tuple[asyncio.Future[None], asyncio.Future[None]]] = deque()
-        parts: list[bytes] = []
-        filled = received = 0
-        try:
-            async for chunk in chunks:
-                received += len(chunk)
-                _check_size(received, size_bytes, limit_bytes)
-                parts.append(chunk)
-                filled += len(chunk)
-                if filled >= WRITE_BYTES or len(parts) == MAX_CHUNKS:
-                    if len(under_way) == WRITES_AHEAD:
-                        await asyncio.gather(*under_way.popleft())
-                    blocks = _blocks(parts, filled)
-                    parts, filled = [], 0
-                    under_way.append((writing.submit(upload.write, blocks), hashing.submit(upload.hash, blocks)))
-            if size_bytes is not None and received < size_bytes:
-                raise InvalidArgumentError(f"The body has {received} bytes instead of the declared {size_bytes}.")
-            while under_way:
-                await asyncio.gather(*under_way.popleft())
-            return await writing.submit(upload.publish, key, _blocks(parts, filled))
-        except BaseException:
-            for step in chain(*under_way):
-                step.add_done_callback(_retrieve)
-            await _discard(upload, writing)
-            raise
+        return await receive(
+            self._pool,
+            Upload(self._disk),
+            lambda upload, blocks: upload.publish(key, blocks),
+            chunks,
+            size_bytes=size_bytes,
+            limit_bytes=limit_bytes,
+        )
 
     async def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """Read a part of an object into memory; see the port."""
@@ -105,8 +79,8 @@ class DirectoryObjectStore:
                     return
         finally:
             if not download.is_over:
-                reading.add_done_callback(_retrieve)
-                lane.submit(download.close).add_done_callback(_retrieve)
+                reading.add_done_callback(retrieve)
+                lane.submit(download.close).add_done_callback(retrieve)
 
     async def head(self, key: str) -> StoredObject | None:
         """Look an object up; see the port."""
@@ -123,6 +97,41 @@ class DirectoryObjectStore:
         """Delete objects; see the port."""
         await self._run(_delete, self._disk, [self._disk.path(key) for key in keys])
 
+    async def create_multipart(self, key: str) -> str:
+        """Begin an object that is uploaded in parts; see the port."""
+        return await self._uploads.create(key)
+
+    async def put_part(
+        self,
+        key: str,
+        upload_id: str,
+        part_number: int,
+        chunks: AsyncIterator[bytes],
+        *,
+        size_bytes: int | None,
+        limit_bytes: int | None,
+    ) -> StoredPart:
+        """Store a part while it arrives; see the port."""
+        return await self._uploads.put(
+            key, upload_id, part_number, chunks, size_bytes=size_bytes, limit_bytes=limit_bytes
+        )
+
+    async def list_parts(self, key: str, upload_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[StoredPart]:
+        """List parts by number; see the port."""
+        return await self._uploads.parts(key, upload_id, after, limit)
+
+    async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        """Make an object of parts; see the port."""
+        return await self._uploads.complete(key, upload_id, parts)
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """End an upload and remove its parts; see the port."""
+        await self._uploads.abort(key, upload_id)
+
+    async def list_multipart(self, *, after: PendingObject | None = None, limit: int = 1000) -> Sequence[PendingObject]:
+        """List the uploads that are not over; see the port."""
+        return await self._uploads.pending(after, limit)
+
     async def close(self) -> None:
         """Wait for what the threads are doing, and end them."""
         closer = ThreadPoolExecutor(1)
@@ -133,35 +142,6 @@ class DirectoryObjectStore:
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
-
-
-def _check_size(received: int, size_bytes: int | None, limit_bytes: int | None) -> None:
-    if limit_bytes is not None and received > limit_bytes:
-        raise TooLargeError(f"The body is larger than {limit_bytes} bytes.")
-    if size_bytes is not None and received > size_bytes:
-        raise InvalidArgumentError(f"The body has more than the declared {size_bytes} bytes.")
-
-
-def _blocks(parts: Sequence[bytes], size_bytes: int) -> Sequence[bytes]:
-    """Join small chunks, because a thread gains nothing from them; large ones are not worth a copy."""
-    return parts if size_bytes >= len(parts) * LARGE_CHUNK_BYTES else (b"".join(parts),)
-
-
-async def _discard(upload: Upload, lane: Lane) -> None:
-    try:
-        discarding = lane.submit(upload.discard)
-    except RuntimeError:
-        # The store was closed, which has waited for the lane.
-        upload.discard()
-    else:
-        # The file must go even when the caller is cancelled once more.
-        await asyncio.shield(discarding)
-
-
-def _retrieve(future: asyncio.Future[Result]) -> None:
-    """Look at the outcome of a call that nobody waits for any more, so that asyncio does not complain."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _read(path: Path, key: str, start: int, length: int | None) -> bytes:

@@ -2,6 +2,7 @@
 
 An object is one file: its bytes, then a trailer of 48 bytes with its checksums. The trailer is written and synced with
 the bytes, so there is no second file that could be missing, ETags cost no reading, and a file that was cut is noticed.
+An object that was made of parts has the 16 bytes of its ETag before the trailer, and their number in it.
 """
 
 import errno
@@ -20,8 +21,9 @@ from uuid import uuid4
 from application.ports.object_store import StoredObject
 from domain.errors import ArtifactManagerError, InvalidArgumentError, NotFoundError, StorageFullError
 
-TRAILER = Struct(">8sI4x32s")
-"""Magic, CRC-32, SHA-256."""
+TRAILER = Struct(">8sII32s")
+"""Magic, CRC-32, number of parts (0: it came in one piece), SHA-256."""
+TAG_BYTES = 16
 MAGIC = b"\nAMOBJ1\n"
 ETAG_DIGITS = 32
 """The ETag is so many hexadecimal digits of the SHA-256."""
@@ -49,9 +51,10 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.objects = root / "objects"
         self.temporary = root / "tmp"
+        self.multipart = root / "multipart"
         self._directories = threading.Lock()
         self._known: set[Path] = set()
-        for directory in (self.objects, self.temporary):
+        for directory in (self.objects, self.temporary, self.multipart):
             directory.mkdir(parents=True, exist_ok=True)
         sync_directory(root)
         self._remove_leftovers()
@@ -145,17 +148,18 @@ def describe(descriptor: int, key: str) -> StoredObject:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise NotFoundError("There is no such object.")
-    size_bytes = status.st_size - TRAILER.size
-    trailer = os.pread(descriptor, TRAILER.size, size_bytes) if size_bytes >= 0 else b""
+    start = max(status.st_size - TRAILER.size - TAG_BYTES, 0)
+    end = os.pread(descriptor, TRAILER.size + TAG_BYTES, start)
+    tag, trailer = end[: -TRAILER.size], end[-TRAILER.size :]
     if len(trailer) != TRAILER.size:
         raise DamagedObjectError
-    magic, crc32, sha256 = TRAILER.unpack(trailer)
-    if magic != MAGIC:
+    magic, crc32, part_count, sha256 = TRAILER.unpack(trailer)
+    if magic != MAGIC or (part_count and len(tag) != TAG_BYTES):
         raise DamagedObjectError
     return StoredObject(
         key=key,
-        size_bytes=size_bytes,
-        etag=sha256.hex()[:ETAG_DIGITS],
+        size_bytes=status.st_size - TRAILER.size - (TAG_BYTES if part_count else 0),
+        etag=f"{tag.hex()}-{part_count}" if part_count else sha256.hex()[:ETAG_DIGITS],
         modified_at=status.st_mtime_ns // 1000,
         crc32=crc32,
         sha256=sha256,

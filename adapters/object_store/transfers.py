@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from adapters.object_store.disk import MAGIC, TRAILER, Disk, describe, full_disk_refused, new_temporary, open_object
-from application.ports.object_store import StoredObject
+from adapters.object_store.disk import (
+    MAGIC,
+    TRAILER,
+    Disk,
+    describe,
+    full_disk_refused,
+    new_temporary,
+    open_object,
+    sync_directory,
+)
+from adapters.object_store.part_files import PART_MAGIC, PART_TRAILER, describe_part, no_such_upload
+from application.ports.object_store import StoredObject, StoredPart
 from domain.errors import InvalidArgumentError
 
 SYNC_EVERY_BYTES = 64 * 1024 * 1024
@@ -18,21 +28,21 @@ SYNC_EVERY_BYTES = 64 * 1024 * 1024
 class Upload:
     """Writes a body into a temporary file and gives it its name at the end.
 
-    `hash` may run beside `write`, everything else in one lane.
+    `hash` may run beside `write`, everything else in one lane. `digest` is a SHA-256 for an object, an MD5 for a part.
     """
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, digest: "hashlib._Hash | None" = None) -> None:
         self._disk = disk
         self._temporary: tuple[Path, int] | None = None
         self._unsynced_bytes = 0
         self._crc32 = 0
-        self._sha256 = hashlib.sha256()
+        self._digest = digest or hashlib.sha256()
 
     def hash(self, blocks: Sequence[bytes]) -> None:
         """Add blocks to the checksums."""
         for block in blocks:
             self._crc32 = zlib.crc32(block, self._crc32)
-            self._sha256.update(block)
+            self._digest.update(block)
 
     def write(self, blocks: Sequence[bytes]) -> None:
         """Append blocks to the file.
@@ -57,18 +67,34 @@ class Upload:
         path = self._disk.path(key)
         self.hash(last_blocks)
         with full_disk_refused():
-            trailer = TRAILER.pack(MAGIC, self._crc32, self._sha256.digest())
+            trailer = TRAILER.pack(MAGIC, self._crc32, 0, self._digest.digest())
             temporary, descriptor = self._append((*last_blocks, trailer))
             os.fsync(descriptor)
             stored = describe(descriptor, key)
             is_new = self._disk.publish(temporary, path)
         self.discard()
-        if is_new:
-            return stored
-        existing = head(path, key)
-        if (existing.size_bytes, existing.sha256) != (stored.size_bytes, stored.sha256):
-            raise InvalidArgumentError("An object of this name exists already with other content.")
-        return existing
+        return stored if is_new else existing_twin(path, stored)
+
+    def publish_part(self, path: Path, last_blocks: Sequence[bytes], part_number: int) -> StoredPart:
+        """Append the last blocks, and make the body a part, in place of an earlier one; durable when this returns.
+
+        Raises:
+            NotFoundError: The upload is over.
+            StorageFullError: The disk is full.
+        """
+        self.hash(last_blocks)
+        with full_disk_refused():
+            trailer = PART_TRAILER.pack(PART_MAGIC, self._crc32, self._digest.digest())
+            temporary, descriptor = self._append((*last_blocks, trailer))
+            os.fsync(descriptor)
+            stored = describe_part(descriptor, part_number).stored
+            try:
+                temporary.rename(path)
+                sync_directory(path.parent)
+            except FileNotFoundError:
+                raise no_such_upload() from None
+        self.discard()
+        return stored
 
     def discard(self) -> None:
         """Remove the temporary file; an object that was published keeps its own name."""
@@ -87,6 +113,18 @@ class Upload:
             while view:
                 view = view[os.write(self._temporary[1], view) :]
         return self._temporary
+
+
+def existing_twin(path: Path, stored: StoredObject) -> StoredObject:
+    """Give the object that has a key already, if it has the same bytes and ETag.
+
+    Raises:
+        InvalidArgumentError: It has others.
+    """
+    existing = head(path, stored.key)
+    if (existing.size_bytes, existing.sha256, existing.etag) != (stored.size_bytes, stored.sha256, stored.etag):
+        raise InvalidArgumentError("An object of this name exists already with other content.")
+    return existing
 
 
 class Download:

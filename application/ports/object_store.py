@@ -21,6 +21,23 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     version_id: str | None = None
 
 
+class StoredPart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A part of an object that is uploaded in parts. `modified_at` is in microseconds since the epoch."""
+
+    part_number: int
+    size_bytes: int
+    etag: str
+    modified_at: int
+
+
+class PendingObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An object that is being uploaded in parts. `upload_id` is the store's own, `started_at` in microseconds."""
+
+    key: str
+    upload_id: str
+    started_at: int
+
+
 class ObjectStore(Protocol):
     """Keeps objects. A key is written once and never overwritten with other bytes.
 
@@ -80,6 +97,69 @@ class ObjectStore(Protocol):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there count as deleted."""
+        ...
+
+    async def create_multipart(self, key: str) -> str:
+        """Begin an object that is uploaded in parts, and give the store's id of the upload; durable when this returns.
+
+        Raises:
+            InvalidArgumentError: The key is malformed.
+            StorageFullError: The disk is full.
+        """
+        ...
+
+    async def put_part(
+        self,
+        key: str,
+        upload_id: str,
+        part_number: int,
+        chunks: AsyncIterator[bytes],
+        *,
+        size_bytes: int | None,
+        limit_bytes: int | None,
+    ) -> StoredPart:
+        """Store a part while it arrives, as `put_stream` does an object. A part may be put again; the last one counts.
+
+        Its ETag is the MD5 of its bytes in hexadecimal digits.
+
+        Raises:
+            NotFoundError: There is no such upload of this key, or it was completed or aborted meanwhile.
+            InvalidArgumentError: The body has not the declared size.
+            TooLargeError: The body is larger than `limit_bytes`.
+            StorageFullError: The disk is full; nothing was stored.
+        """
+        ...
+
+    async def list_parts(self, key: str, upload_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[StoredPart]:
+        """List the parts that were put so far by number, after a number.
+
+        Raises:
+            NotFoundError: There is no such upload of this key.
+        """
+        ...
+
+    async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        """Make an object of parts, given by number and ETag in ascending order; durable when this returns.
+
+        All or nothing. The object's ETag is that of `multipart_etag`. The upload is over: its parts are gone, those
+        that were left out as well. Takes as long as copying and hashing the bytes; others go on beside it.
+
+        Raises:
+            NotFoundError: There is no such upload of this key, or it was completed or aborted meanwhile.
+            InvalidArgumentError: A part was not put, or has another ETag; the text names its number.
+            StorageFullError: The disk is full; the parts stay.
+        """
+        ...
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """End an upload and remove its parts; one that is not there counts as aborted.
+
+        A completion that runs beside it either gives the whole object or finds no upload.
+        """
+        ...
+
+    async def list_multipart(self, *, after: PendingObject | None = None, limit: int = 1000) -> Sequence[PendingObject]:
+        """List the uploads that were neither completed nor aborted, in an order of the store's own, after one."""
         ...
 
     async def close(self) -> None:

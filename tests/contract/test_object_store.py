@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from adapters.object_store.directory import READ_CHUNK_BYTES, WRITE_BYTES, DirectoryObjectStore
+from adapters.object_store.directory import READ_CHUNK_BYTES, DirectoryObjectStore
 from adapters.object_store.disk import DamagedObjectError
+from adapters.object_store.intake import WRITE_BYTES
 from application.ports.object_store import ObjectStore
 from domain.errors import InvalidArgumentError, NotFoundError, StorageFullError, TooLargeError
 from tests.support.object_store import MemoryObjectStore
