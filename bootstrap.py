@@ -200,6 +200,7 @@ async def _open_application(
         tokens=tokens,
         records=RecordCache(),
     )
+    stack.push_async_callback(services.completions.close)
 
     async def readiness() -> Readiness:
         return await _readiness(logs, {**progress, "statistics": statistics_progress})

@@ -31,7 +31,7 @@ def bind_text(method: Method, arguments: Mapping[str, Sequence[str]]) -> Command
     Raises:
         InvalidTypeError: As for `bind`, or an argument was given more than once and takes one value.
     """
-    return bind(method, _read_texts(method.parameters, arguments))
+    return bind(method, read_texts(method.parameters, arguments))
 
 
 def bind_positional(method: Method, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Command:
@@ -59,7 +59,7 @@ def bind_query(name: str, parameters: type[Parameters], arguments: Mapping[str, 
     Raises:
         InvalidTypeError: As for `bind_text`.
     """
-    return bind_struct(name, parameters, _read_texts(parameters, arguments))
+    return bind_struct(name, parameters, read_texts(parameters, arguments))
 
 
 def bind_struct(
@@ -87,7 +87,12 @@ def bind_struct(
         return _explain(known, values, parameters, error)
 
 
-def _read_texts(parameters: type[Command], arguments: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def read_texts(parameters: type[Command], arguments: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Read arguments that are text by the declared types of a struct; unknown ones are left for the binding to refuse.
+
+    Raises:
+        InvalidTypeError: A text fits nothing that the parameter takes, or was given more than once.
+    """
     known = _arguments(parameters)
     values: dict[str, Any] = {}
     for name, texts in arguments.items():

@@ -7,11 +7,13 @@ from application.commands.create import create
 from application.commands.delete import delete
 from application.commands.edit import commit, discard, edit
 from application.commands.files import put_file, remove_file, write_file
+from application.commands.multipart import put_file_complete_multipart, put_file_start_multipart
 from application.commands.statistics import reset_stats, set_download_weight
 from application.methods import Method
 from application.queries.files import get_file, list_files, read_file
 from application.queries.history import history
 from application.queries.list import list_artifacts, search
+from application.queries.multipart import list_multipart_parts, list_multipart_uploads
 from application.queries.read import read
 from application.queries.versions import versions
 from domain.permissions import Operation
@@ -48,6 +50,34 @@ _DECLARED = (
         operation=Operation.PUT_FILE,
         changes_state=True,
         ignored=("context", "version"),
+    ),
+    Method(
+        name="put_file_start_multipart",
+        parameters=parameters.PutFileStartMultipart,
+        handler=put_file_start_multipart,
+        operation=Operation.PUT_FILE,
+        changes_state=True,
+    ),
+    Method(
+        name="put_file_complete_multipart",
+        parameters=parameters.PutFileCompleteMultipart,
+        handler=put_file_complete_multipart,
+        operation=Operation.PUT_FILE,
+        changes_state=True,
+    ),
+    Method(
+        name="list_multipart_uploads",
+        parameters=parameters.ListMultipartUploads,
+        handler=list_multipart_uploads,
+        operation=Operation.PUT_FILE,
+        changes_state=False,
+    ),
+    Method(
+        name="list_multipart_parts",
+        parameters=parameters.ListMultipartParts,
+        handler=list_multipart_parts,
+        operation=Operation.PUT_FILE,
+        changes_state=False,
     ),
     Method(
         name="get_file",

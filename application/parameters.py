@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from application.methods import Command
 
@@ -153,6 +153,58 @@ class PutFile(Command, frozen=True, forbid_unknown_fields=True):
     use_local_url: UseLocalUrl = False
     expires_in: ExpiresIn = 3600
     branch: Branch = None
+
+
+PartCount = Annotated[int, Meta(description="Number of parts, 1 to 10,000; each but the last of 5 MiB or more.")]
+
+
+class PutFileStartMultipart(Command, frozen=True, forbid_unknown_fields=True):
+    """Begin to upload a file in parts and get a URL for each of them."""
+
+    artifact_id: Id
+    file_path: str
+    part_count: PartCount
+    download_weight: Weight = 0
+    expires_in: ExpiresIn = 3600
+    use_proxy: UseProxy = None
+    use_local_url: UseLocalUrl = False
+
+
+class CompletedPart(Struct, frozen=True):
+    """A part that was uploaded; what a client adds to it is not read."""
+
+    part_number: int
+    etag: Annotated[str, Meta(max_length=64)]
+
+
+UploadIdText = Annotated[str, Meta(max_length=64, description="As `put_file_start_multipart` gave it.")]
+
+
+class PutFileCompleteMultipart(Command, frozen=True, forbid_unknown_fields=True):
+    """Make the parts of an upload a file of the stage. Completing again with the same parts changes nothing."""
+
+    artifact_id: Id
+    upload_id: UploadIdText
+    parts: Annotated[
+        list[CompletedPart],
+        Meta(max_length=10_000, description="All of them: `part_number`, and the `etag` that its PUT answered."),
+    ]
+
+
+class ListMultipartUploads(Command, frozen=True, forbid_unknown_fields=True):
+    """List the uploads in parts that are open in the stage."""
+
+    artifact_id: Id
+
+
+class ListMultipartParts(Command, frozen=True, forbid_unknown_fields=True):
+    """List the parts of an upload that are there, and get new URLs for those that are missing."""
+
+    artifact_id: Id
+    upload_id: UploadIdText
+    expires_in: ExpiresIn = 3600
+    use_proxy: UseProxy = None
+    use_local_url: UseLocalUrl = False
 
 
 class GetFile(Command, frozen=True, forbid_unknown_fields=True):

@@ -1,9 +1,11 @@
 """What commands and queries work with: the ports, wired once by the bootstrap."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from application.accesses import AccessRecorder
 from application.chain_cache import ChainCache
+from application.context import Reply
 from application.file_trees import FileTrees
 from application.ports.catalog import Catalog
 from application.ports.event_log import EventLog
@@ -13,6 +15,7 @@ from application.ports.statistics import Statistics
 from application.ports.system import Clock, IdSource
 from application.record_cache import RecordCache
 from application.settings import Settings
+from application.shared_work import SharedWork
 from application.signed_urls import SignedUrls
 from application.state_cache import StateCache
 from application.tokens import Tokens
@@ -22,7 +25,10 @@ from application.zips.indexes import ZipIndexes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything that a handler may use. `log` holds the artifacts, `access_log` views and downloads."""
+    """Everything that a handler may use. `log` holds the artifacts, `access_log` views and downloads.
+
+    `completions` are the uploads in parts that are being completed: artifact, upload and ETag.
+    """
 
     settings: Settings
     clock: Clock
@@ -42,3 +48,4 @@ class Services:
     tokens: Tokens
     records: RecordCache
     chains: ChainCache = field(default_factory=ChainCache)
+    completions: "SharedWork[tuple[UUID, UUID, str], Reply]" = field(default_factory=SharedWork)

@@ -24,7 +24,11 @@ _PURPOSE = b"artifact-manager signed object URLs, version 1"
 _MICROSECONDS = 1_000_000
 _BASE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]!$()*+,;=%")
 
-Method = Literal["GET", "PUT"]
+PART_NUMBER = "partNumber"
+"""The field of a query that tells the PUT of a part from that of a file, as in S3."""
+
+Method = Literal["GET", "PUT", "PUT part"]
+"""What a signature allows; a URL for a part is none for a file."""
 
 
 class ReadClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,7 +60,15 @@ class UploadClaims(msgspec.Struct, frozen=True, kw_only=True):
     on_behalf_of: str | None = None
 
 
-Claims = TypeVar("Claims", ReadClaims, UploadClaims)
+class PartClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part of which upload a PUT URL is for; the upload must still be open when it is used."""
+
+    stage_id: UUID
+    upload_id: UUID
+    part_number: int
+
+
+Claims = TypeVar("Claims", ReadClaims, UploadClaims, PartClaims)
 
 
 class SignedUrls:
@@ -99,6 +111,23 @@ class SignedUrls:
         """
         return self._url("PUT", key, claims, expires_in_seconds, use_local_url)
 
+    def part_url(
+        self,
+        key: str,
+        claims: PartClaims,
+        *,
+        expires_in_seconds: int,
+        use_local_url: bool | str = False,
+    ) -> str:
+        """Make a URL that takes the body of one part by PUT.
+
+        Raises:
+            InvalidArgumentError: The expiry is out of range, or `use_local_url` is no base of a URL.
+        """
+        return self._url(
+            "PUT part", key, claims, expires_in_seconds, use_local_url, f"{PART_NUMBER}={claims.part_number}&"
+        )
+
     def verify_get(self, key: str, query: Mapping[str, str]) -> ReadClaims:
         """Check the decoded key and query of a GET or HEAD, and give the claims.
 
@@ -115,13 +144,25 @@ class SignedUrls:
         """
         return self._verify("PUT", key, query, UploadClaims)
 
+    def verify_part(self, key: str, query: Mapping[str, str]) -> PartClaims:
+        """Check the decoded key and query of a PUT of a part, and give the claims.
+
+        Raises:
+            PermissionDeniedError: The signature is wrong, the URL has expired, or it is for another part.
+        """
+        claims = self._verify("PUT part", key, query, PartClaims)
+        if query.get(PART_NUMBER) != str(claims.part_number):
+            raise PermissionDeniedError("The signature of this URL does not match.")
+        return claims
+
     def _url(
         self,
         method: Method,
         key: str,
-        claims: ReadClaims | UploadClaims,
+        claims: ReadClaims | UploadClaims | PartClaims,
         expires_in_seconds: int,
         use_local_url: bool | str,
+        marker: str = "",
     ) -> str:
         if not 1 <= expires_in_seconds <= MAX_EXPIRES_IN_SECONDS:
             raise InvalidArgumentError(f"expires_in must be from 1 to {MAX_EXPIRES_IN_SECONDS} seconds.")
@@ -129,7 +170,7 @@ class SignedUrls:
         packed = urlsafe_b64encode(msgspec.json.encode(claims)).rstrip(b"=").decode()
         signature = self._sign(method, key, expires, packed)
         base = self._base(use_local_url)
-        return f"{base}/s3/{quote(key)}?expires={expires}&claims={packed}&signature={signature}"
+        return f"{base}/s3/{quote(key)}?{marker}expires={expires}&claims={packed}&signature={signature}"
 
     def _base(self, use_local_url: bool | str) -> str:
         if isinstance(use_local_url, str):

@@ -53,6 +53,16 @@ class UnreadableArchiveError(InvalidArgumentError):
     type_name = "ValueError"
 
 
+class UploadSessionError(InvalidArgumentError):
+    """The artifact has no open upload in parts of this id: it never had one, or it expired, was replaced or removed."""
+
+    code = "upload_not_found"
+    type_name = "ValueError"
+
+    def __init__(self) -> None:
+        super().__init__("Upload session expired or not found")
+
+
 class SchemaViolationError(InvalidArgumentError):
     """A manifest does not conform to the schema of its type or collection."""
 

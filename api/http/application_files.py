@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 from api.http.file_response import SendableFile
 from application import file_access
 from application.commands.files import Received, receive_signed_upload, receive_upload
+from application.commands.multipart import receive_signed_part
 from application.content_types import guess
 from application.context import CallContext
+from application.ports.object_store import StoredPart
 from application.services import Services
 from application.signed_urls import ReadClaims
 
@@ -69,3 +71,10 @@ class ApplicationFiles:
         """Take the upload that a signed PUT URL allows."""
         claims = self._services.urls.verify_put(key, query)
         return await receive_signed_upload(self._services, claims, correlation_id, chunks, size_bytes)
+
+    async def receive_signed_part(
+        self, key: str, query: Mapping[str, str], chunks: AsyncIterator[bytes], *, size_bytes: int | None
+    ) -> StoredPart:
+        """Take the part that a signed PUT URL allows."""
+        claims = self._services.urls.verify_part(key, query)
+        return await receive_signed_part(self._services, claims, key, chunks, size_bytes)

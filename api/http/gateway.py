@@ -10,6 +10,7 @@ from api.http.file_response import SendableFile
 from application.commands.files import Received
 from application.context import CallContext
 from application.methods import Method
+from application.ports.object_store import StoredPart
 from application.settings import Settings
 from domain.access import AccessKind
 from domain.actor import Actor
@@ -97,6 +98,16 @@ class FileAccess(Protocol):
 
         Raises:
             PermissionDeniedError: As for `open_signed`, or the stage is closed.
+        """
+        ...
+
+    async def receive_signed_part(
+        self, key: str, query: Mapping[str, str], chunks: AsyncIterator[bytes], *, size_bytes: int | None
+    ) -> StoredPart:
+        """Take the part that a signed PUT URL allows.
+
+        Raises:
+            PermissionDeniedError: As for `open_signed`, or the upload in parts is over.
         """
         ...
 

@@ -4,6 +4,7 @@ from api.http.exchange import Exchange
 from api.http.file_response import send_file
 from api.http.files import declared_size, upload_headers
 from api.http.gateway import Gateway
+from application.signed_urls import PART_NUMBER
 
 SIGNATURE = "signature"
 """What the route declares as its operation: the signed query says what may be done, and by whom it was allowed."""
@@ -15,6 +16,12 @@ async def answer_object_request(gateway: Gateway, exchange: Exchange, _parts: li
     query = {name: texts[-1] for name, texts in exchange.query_fields().items()}
     if exchange.method == "PUT":
         exchange.changes_state = True
+        if PART_NUMBER in query:
+            part = await gateway.files.receive_signed_part(
+                key, query, exchange.chunks(gateway.settings.stalled_seconds), size_bytes=declared_size(exchange)
+            )
+            await exchange.respond(200, content_type=None, headers=((b"etag", f'"{part.etag}"'.encode()),))
+            return
         stored = await gateway.files.receive_signed(
             key,
             query,

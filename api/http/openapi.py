@@ -94,7 +94,7 @@ def _route_operation(path: str, handler: HTTPRouteHandler) -> JsonObject:
     declared = handler.opt["operation"]
     parameters = _path_parameters(path)
     if isinstance(declared, Method):
-        parameters += _query_parameters(declared, {"artifact_id", "parent_id"})
+        parameters += _query_parameters(declared, {"artifact_id", "parent_id", "upload_id"})
     return {
         "operationId": f"{handler.name}{_suffix(path, handler)}",
         "tags": ["resources" if isinstance(declared, Method) else "service"],

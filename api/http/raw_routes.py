@@ -7,6 +7,7 @@ import msgspec
 from api.http.exchange import Exchange
 from api.http.files import FileQuery, UploadQuery, answer_file_request
 from api.http.gateway import Gateway
+from api.http.multipart import CompletionQuery, StartQuery, answer_multipart_request
 from api.http.objects import SIGNATURE, answer_object_request
 from api.http.record import RecordQuery, answer_record_request
 from api.http.services import BY_METHOD, answer_service_call
@@ -75,7 +76,7 @@ OBJECTS = RawRoute(
     summaries={
         "GET": "Download what a presigned URL names.",
         "HEAD": "Ask for size, type and ETag of what a presigned URL names.",
-        "PUT": "Upload the file for which a presigned URL was made.",
+        "PUT": "Upload the file, or the part of one, for which a presigned URL was made.",
     },
     answer=answer_object_request,
 )
@@ -110,7 +111,33 @@ ZIP_FILES = RawRoute(
     query={"GET": ZipFileQuery, "HEAD": ZipFileQuery},
     answer=answer_zip_file_request,
 )
-RAW_ROUTES = (SERVICES, RECORD, FILES, OBJECTS, ARCHIVE, ARCHIVE_SHORT, ZIP_FILES)
+START_MULTIPART = RawRoute(
+    name="create_multipart_upload",
+    path="/{workspace}/artifacts/{alias}/create-multipart-upload",
+    operations={"POST": Operation.PUT_FILE},
+    summaries={"POST": "Begin to upload a file in parts, and get a presigned URL for each of them."},
+    query={"POST": StartQuery},
+    answer=answer_multipart_request,
+)
+COMPLETE_MULTIPART = RawRoute(
+    name="complete_multipart_upload",
+    path="/{workspace}/artifacts/{alias}/complete-multipart-upload",
+    operations={"POST": Operation.PUT_FILE},
+    summaries={"POST": "Make the parts of an upload, named in a JSON body, a file of the stage."},
+    query={"POST": CompletionQuery},
+    answer=answer_multipart_request,
+)
+RAW_ROUTES = (
+    SERVICES,
+    RECORD,
+    FILES,
+    OBJECTS,
+    ARCHIVE,
+    ARCHIVE_SHORT,
+    ZIP_FILES,
+    START_MULTIPART,
+    COMPLETE_MULTIPART,
+)
 
 
 def find_raw_route(parts: list[str]) -> RawRoute | None:
@@ -128,6 +155,10 @@ def find_raw_route(parts: list[str]) -> RawRoute | None:
             return ARCHIVE
         case ["", workspace, "artifacts", alias, "create-zip"] if workspace and alias:
             return ARCHIVE_SHORT
+        case ["", workspace, "artifacts", alias, "create-multipart-upload"] if workspace and alias:
+            return START_MULTIPART
+        case ["", workspace, "artifacts", alias, "complete-multipart-upload"] if workspace and alias:
+            return COMPLETE_MULTIPART
         case ["", workspace, "artifacts", alias, "zip-files", path] if workspace and alias and path:
             return ZIP_FILES
     return None

@@ -60,7 +60,35 @@ def resource_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
         path: Query = {"artifact_id": [_artifact_id(request)]}
         return await _answer(gateway, request, methods["versions"], path, _UNREAD_FIELDS)
 
-    return [list_artifacts, search_artifacts, list_children, read_history, list_versions]
+    @get(
+        "/{workspace:str}/artifacts/{alias:str}/multipart-uploads",
+        opt={"operation": methods["list_multipart_uploads"]},
+        name="list_multipart_uploads",
+    )
+    async def list_uploads(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """List the uploads in parts that are open in the stage of an artifact."""
+        path: Query = {"artifact_id": [_artifact_id(request)]}
+        return await _answer(gateway, request, methods["list_multipart_uploads"], path, _UNREAD_FIELDS)
+
+    @get(
+        "/{workspace:str}/artifacts/{alias:str}/multipart-uploads/{upload_id:str}",
+        opt={"operation": methods["list_multipart_parts"]},
+        name="list_multipart_parts",
+    )
+    async def list_parts(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """List the parts of an open upload that are there, and get new URLs for those that are missing."""
+        path: Query = {"artifact_id": [_artifact_id(request)], "upload_id": [request.path_params["upload_id"]]}
+        return await _answer(gateway, request, methods["list_multipart_parts"], path, _UNREAD_FIELDS)
+
+    return [
+        list_artifacts,
+        search_artifacts,
+        list_children,
+        read_history,
+        list_versions,
+        list_uploads,
+        list_parts,
+    ]
 
 
 def _artifact_id(request: Request[Any, Any, Any]) -> str:

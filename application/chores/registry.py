@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from application.chores.abandon_uploads import abandon_uploads
 from application.chores.expire_drafts import expire_drafts
 from application.chores.turn import Turn
 from application.services import Services
@@ -19,4 +20,7 @@ class Chore(NamedTuple):
     run: Callable[[Services, Turn], Awaitable[None]]
 
 
-CHORES: tuple[Chore, ...] = (Chore("expire-drafts", expire_drafts),)
+CHORES: tuple[Chore, ...] = (
+    Chore("expire-drafts", expire_drafts),
+    Chore("abandon-uploads", abandon_uploads),
+)

@@ -75,7 +75,7 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
         def decide(states: States) -> Outcome:
             chain = loaded.target.chain(states.get)
             stage = declared_stage(chain, loaded.keys, states)
-            _check_base(stage, staged.base)
+            check_base(stage, staged.base)
             return decide_announce(chain, stage, items)
 
         return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
@@ -88,8 +88,12 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
     return Reply(dict(zip(parameters.file_path, urls, strict=True)), executed.done.position)
 
 
-def _check_base(stage: Stage | None, base: TreeRoot | None) -> None:
-    """Refuse facts about the files that a stage starts from when it starts from others by now."""
+def check_base(stage: Stage | None, base: TreeRoot | None) -> None:
+    """Refuse facts about the files that a stage starts from when it starts from others by now.
+
+    Raises:
+        StaleFactsError: It does.
+    """
     if stage is not None and stage.base != base:
         raise StaleFactsError
 
@@ -125,7 +129,8 @@ async def check_free(services: Services, stage: Stage, paths: Sequence[str]) -> 
         raise InvalidPathError(f"'{conflict}' cannot be both a file and a directory in one version.")
 
 
-def _stored(stored: StoredObject, path: str) -> StoredFile:
+def stored_file(stored: StoredObject, path: str) -> StoredFile:
+    """Describe an object as the file of a path."""
     return StoredFile(
         key=stored.key,
         size_bytes=stored.size_bytes,
@@ -169,7 +174,7 @@ async def receive_upload(
     stored = await services.objects.put_stream(
         f"{begun.prefix}/{upload_id}", chunks, size_bytes=size_bytes, limit_bytes=services.settings.upload_bytes
     )
-    file = _stored(stored, parsed)
+    file = stored_file(stored, parsed)
 
     async def prepare() -> Prepared:
         loaded = await find_with_stage(services, context, artifact_id)
@@ -181,7 +186,7 @@ async def receive_upload(
         def decide(states: States) -> Outcome:
             chain = loaded.target.chain(states.get)
             stage = declared_stage(chain, loaded.keys, states)
-            _check_base(stage, staged.base)
+            check_base(stage, staged.base)
             return decide_put(chain, stage, parsed, upload_id, file, weight)
 
         return Prepared(unit_of(context, loaded.keys, decide), loaded.target)
@@ -209,7 +214,7 @@ async def receive_signed_upload(
         size_bytes=size_bytes,
         limit_bytes=services.settings.upload_bytes,
     )
-    file = _stored(stored, claims.path)
+    file = stored_file(stored, claims.path)
     artifact: Artifact = states[owner_key].state
 
     def decide(states: States) -> Outcome:
@@ -303,7 +308,7 @@ async def remove_file(services: Services, context: CallContext, parameters: Remo
         def decide(states: States) -> Outcome:
             chain = loaded.target.chain(states.get)
             stage = declared_stage(chain, loaded.keys, states)
-            _check_base(stage, base)
+            check_base(stage, base)
             return decide_remove(chain, stage, path, is_committed=is_committed)
 
         return Prepared(unit_of(context, loaded.keys, decide), loaded.target)

@@ -188,7 +188,7 @@ class _Seen:
         tree = data.pop("tree", None)
         if tree is not None:
             data["file_count"], data["size_bytes"] = tree["file_count"], tree["size_bytes"]
-        for hidden in ("prefix", "base", "file", "stage_id", "upload_id"):
+        for hidden in ("prefix", "base", "file", "stage_id", "upload_id", "store_upload_id"):
             data.pop(hidden, None)
         return data
 

@@ -50,11 +50,18 @@ def commit_intent(artifact: Artifact, edit: EditArtifact | None) -> StageIntent:
 
 
 def check_complete(stage: Stage) -> None:
-    """Refuse a stage with files that were announced but never uploaded.
+    """Refuse a stage with files that were announced but never uploaded, or whose upload in parts is not completed.
 
     Raises:
         FileMissingError: It names the first such file and counts the others.
     """
+    if stage.uploads:
+        path = min(upload.path for upload in stage.uploads.values())
+        others = f" ({len(stage.uploads) - 1} more are open)" if len(stage.uploads) > 1 else ""
+        raise FileMissingError(
+            f"File '{path}' does not exist in the artifact: its multipart upload is not completed.{others} "
+            "Complete it, or remove the file."
+        )
     missing = sorted(path for path, staged in stage.files.items() if staged.file is None)
     if missing:
         others = f" ({len(missing) - 1} more were announced but not uploaded)" if len(missing) > 1 else ""

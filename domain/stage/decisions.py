@@ -1,6 +1,6 @@
 """Decisions about the files of a stage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,8 +10,11 @@ from domain.events import Emit, Event, Outcome
 from domain.ids import stage_key
 from domain.paths import ancestors
 from domain.permissions import Operation, may_access_file, may_stage, require
-from domain.stage.events import AnnouncedFile, FileRemoved, FilesAnnounced, FileUploaded, StoredFile
+from domain.stage.events import AnnouncedFile, FileRemoved, FilesAnnounced, FileUploaded, MultipartAbandoned, StoredFile
 from domain.stage.state import Stage
+
+REPLACED, REMOVED = "replaced", "removed"
+"""Why an upload in parts ended: its path got another file, or was removed."""
 
 
 class Announcement(NamedTuple):
@@ -62,6 +65,23 @@ def check_placement(stage: Stage, paths: Sequence[str]) -> None:
                 raise InvalidPathError(f"'{directory}' is a file in this version; '{path}' cannot be put below it.")
 
 
+def ended_uploads(stage: Stage, paths: Collection[str], reason: str) -> list[MultipartAbandoned]:
+    """End the open uploads in parts of paths that get another file or none."""
+    return [
+        MultipartAbandoned(upload_id=upload_id, reason=reason)
+        for upload_id, upload in stage.uploads.items()
+        if upload.path in paths
+    ]
+
+
+def _kept_id(stage: Stage, path: str, fresh: UUID) -> UUID:
+    """Give the upload id that an announced path keeps; that of an upload in parts is never given to another file."""
+    known = stage.files.get(path)
+    if known is None or known.upload_id in stage.uploads or known.upload_id in stage.completed:
+        return fresh
+    return known.upload_id
+
+
 def decide_announce(chain: Chain, stage: Stage | None, files: Sequence[Announcement]) -> Outcome:
     """Announce files that will be uploaded. An announced path keeps its upload id; the last weight wins.
 
@@ -75,10 +95,10 @@ def decide_announce(chain: Chain, stage: Stage | None, files: Sequence[Announcem
     check_placement(stage, [item.path for item in files])
     announced: dict[str, AnnouncedFile] = {}
     for item in files:
-        known = stage.files.get(item.path)
-        upload_id = known.upload_id if known else item.upload_id
+        upload_id = _kept_id(stage, item.path, item.upload_id)
         announced[item.path] = AnnouncedFile(path=item.path, upload_id=upload_id, weight_milli=item.weight_milli)
-    return _outcome(chain, stage, FilesAnnounced(files=tuple(announced.values())))
+    ended = ended_uploads(stage, announced, REPLACED)
+    return outcome_of(chain, stage, *ended, FilesAnnounced(files=tuple(announced.values())))
 
 
 def decide_put(
@@ -94,11 +114,9 @@ def decide_put(
     require_put(chain, [path])
     stage = require_open(chain, stage)
     check_placement(stage, [path])
-    known = stage.files.get(path)
-    uploaded = FileUploaded(
-        path=path, upload_id=known.upload_id if known else upload_id, file=file, weight_milli=weight_milli
-    )
-    return _outcome(chain, stage, uploaded)
+    kept = _kept_id(stage, path, upload_id)
+    uploaded = FileUploaded(path=path, upload_id=kept, file=file, weight_milli=weight_milli)
+    return outcome_of(chain, stage, *ended_uploads(stage, {path}, REPLACED), uploaded)
 
 
 def require_announced(stage: Stage | None, path: str, upload_id: UUID) -> Stage:
@@ -123,8 +141,8 @@ def decide_upload(stage: Stage | None, path: str, upload_id: UUID, file: StoredF
     """
     stage = require_announced(stage, path, upload_id)
     uploaded = FileUploaded(path=path, upload_id=upload_id, file=file)
-    emit = Emit(key=stage_key(stage.id), event=uploaded, workspace=workspace, artifact_id=stage.artifact_id)
-    return Outcome(events=(emit,))
+    events = (*ended_uploads(stage, {path}, REPLACED), uploaded)
+    return _outcome(stage, workspace, events)
 
 
 def decide_remove(chain: Chain, stage: Stage | None, path: str, *, is_committed: bool) -> Outcome:
@@ -142,10 +160,17 @@ def decide_remove(chain: Chain, stage: Stage | None, path: str, *, is_committed:
     is_marked = is_committed and path not in stage.removed
     if path not in stage.files and not is_marked:
         return Outcome()
-    return _outcome(chain, stage, FileRemoved(path=path, is_marked=is_marked))
+    removed = FileRemoved(path=path, is_marked=is_marked)
+    return outcome_of(chain, stage, *ended_uploads(stage, {path}, REMOVED), removed)
 
 
-def _outcome(chain: Chain, stage: Stage, event: Event) -> Outcome:
-    artifact = chain.artifact
-    emit = Emit(key=stage_key(stage.id), event=event, workspace=artifact.workspace, artifact_id=artifact.id)
-    return Outcome(events=(emit,))
+def outcome_of(chain: Chain, stage: Stage, *events: Event) -> Outcome:
+    """Give events of a stage of the artifact."""
+    return _outcome(stage, chain.artifact.workspace, events)
+
+
+def _outcome(stage: Stage, workspace: str, events: Sequence[Event]) -> Outcome:
+    key = stage_key(stage.id)
+    return Outcome(
+        events=tuple(Emit(key=key, event=event, workspace=workspace, artifact_id=stage.artifact_id) for event in events)
+    )

@@ -68,6 +68,29 @@ class FileUploaded(Event, frozen=True, kw_only=True):
     weight_milli: int | None = None
 
 
+@event("stage.multipart_started")
+class MultipartStarted(Event, frozen=True, kw_only=True):
+    """A path will be uploaded in parts. A `stage.file_uploaded` with the same `upload_id` completes it.
+
+    `store_upload_id` is the object store's own id of it. `expires_at` is in microseconds.
+    """
+
+    upload_id: UUID
+    path: str
+    store_upload_id: str
+    part_count: int
+    weight_milli: int
+    expires_at: int
+
+
+@event("stage.multipart_abandoned")
+class MultipartAbandoned(Event, frozen=True, kw_only=True):
+    """An upload in parts ended without a file. `reason` is "expired", "replaced" or "removed"."""
+
+    upload_id: UUID
+    reason: str
+
+
 @event("stage.file_removed")
 class FileRemoved(Event, frozen=True, kw_only=True):
     """A path left the stage, or (`is_marked`) a committed path is marked to go at commit."""

@@ -11,6 +11,8 @@ from domain.stage.events import (
     FileRemoved,
     FilesAnnounced,
     FileUploaded,
+    MultipartAbandoned,
+    MultipartStarted,
     StageBaseChanged,
     StageEnded,
     StageStarted,
@@ -28,11 +30,21 @@ class StagedFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     file: StoredFile | None = None
 
 
+class OpenUpload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An upload in parts that is neither completed nor abandoned. `expires_at` is in microseconds."""
+
+    path: str
+    store_upload_id: str
+    part_count: int
+    expires_at: int
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A stage as its events left it.
 
     `files` maps path to staged file, `directories` counts the staged paths below each directory, `removed` holds the
-    committed paths that go at commit. Persistent maps: an event costs what it changes, not what is there.
+    committed paths that go at commit. `uploads` are the uploads in parts that are open; `completed` maps one to its
+    path for as long as the path has its upload id. Persistent maps: an event costs what it changes, not what is there.
     """
 
     id: UUID
@@ -45,6 +57,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     files: "Map[str, StagedFile]" = msgspec.field(default_factory=Map)
     directories: "Map[str, int]" = msgspec.field(default_factory=Map)
     removed: "Map[str, int]" = msgspec.field(default_factory=Map)
+    uploads: "Map[UUID, OpenUpload]" = msgspec.field(default_factory=Map)
+    completed: "Map[UUID, str]" = msgspec.field(default_factory=Map)
     next_place: int = 0
     outcome: str | None = None
 
@@ -78,6 +92,10 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
             changed = _announce(state, payload)
         case FileUploaded():
             changed = _upload(state, payload)
+        case MultipartStarted():
+            changed = _start(state, payload)
+        case MultipartAbandoned():
+            changed = _abandon(state, payload.upload_id)
         case FileRemoved():
             changed = _remove(state, payload)
         case StageBaseChanged():
@@ -85,7 +103,13 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
             changed = msgspec.structs.replace(state, index=payload.index, base=payload.base, removed=Map())
         case StageEnded():
             changed = msgspec.structs.replace(
-                state, outcome=payload.outcome, files=Map(), directories=Map(), removed=Map()
+                state,
+                outcome=payload.outcome,
+                files=Map(),
+                directories=Map(),
+                removed=Map(),
+                uploads=Map(),
+                completed=Map(),
             )
         case _:
             raise ValueError(f"{type(payload).__name__} does not belong to a stage")
@@ -94,6 +118,7 @@ def evolve(state: Stage | None, payload: Event, meta: EventMeta, stage_id: UUID)
 
 def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
     files, directories, removed = state.files.mutate(), state.directories.mutate(), state.removed.mutate()
+    completed = state.completed
     place = state.next_place
     for item in payload.files:
         known = files.get(item.path)
@@ -105,41 +130,91 @@ def _announce(state: Stage, payload: FilesAnnounced) -> Stage:
         else:
             weight = known.weight_milli if item.weight_milli is None else item.weight_milli
             files[item.path] = msgspec.structs.replace(known, upload_id=item.upload_id, weight_milli=weight)
+            if known.upload_id != item.upload_id and known.upload_id in completed:
+                completed = completed.delete(known.upload_id)
         if item.path in removed:
             del removed[item.path]
     return msgspec.structs.replace(
-        state, files=files.finish(), directories=directories.finish(), removed=removed.finish(), next_place=place
-    )
-
-
-def _upload(state: Stage, payload: FileUploaded) -> Stage:
-    known = state.files.get(payload.path)
-    directories = state.directories
-    place = state.next_place
-    if known is None:
-        known = StagedFile(upload_id=payload.upload_id, place=place)
-        place += 1
-        for directory in ancestors(payload.path):
-            directories = directories.set(directory, directories.get(directory, 0) + 1)
-    weight = known.weight_milli if payload.weight_milli is None else payload.weight_milli
-    staged = msgspec.structs.replace(known, upload_id=payload.upload_id, file=payload.file, weight_milli=weight)
-    removed = state.removed.delete(payload.path) if payload.path in state.removed else state.removed
-    return msgspec.structs.replace(
         state,
-        files=state.files.set(payload.path, staged),
-        directories=directories,
-        removed=removed,
+        files=files.finish(),
+        directories=directories.finish(),
+        removed=removed.finish(),
+        completed=completed,
         next_place=place,
     )
 
 
+def _upload(state: Stage, payload: FileUploaded) -> Stage:
+    state = _with_path(state, payload.path, payload.upload_id)
+    known = state.files[payload.path]
+    weight = known.weight_milli if payload.weight_milli is None else payload.weight_milli
+    staged = msgspec.structs.replace(known, upload_id=payload.upload_id, file=payload.file, weight_milli=weight)
+    uploads, completed = state.uploads, state.completed
+    if known.upload_id in completed:
+        completed = completed.delete(known.upload_id)
+    if payload.upload_id in uploads:
+        uploads = uploads.delete(payload.upload_id)
+        completed = completed.set(payload.upload_id, payload.path)
+    files = state.files.set(payload.path, staged)
+    return msgspec.structs.replace(state, files=files, uploads=uploads, completed=completed)
+
+
+def _start(state: Stage, payload: MultipartStarted) -> Stage:
+    state = _with_path(state, payload.path, payload.upload_id)
+    staged = msgspec.structs.replace(state.files[payload.path], weight_milli=payload.weight_milli)
+    upload = OpenUpload(
+        path=payload.path,
+        store_upload_id=payload.store_upload_id,
+        part_count=payload.part_count,
+        expires_at=payload.expires_at,
+    )
+    return msgspec.structs.replace(
+        state, files=state.files.set(payload.path, staged), uploads=state.uploads.set(payload.upload_id, upload)
+    )
+
+
+def _abandon(state: Stage, upload_id: UUID) -> Stage:
+    """End an upload; a path that only this upload had announced leaves the stage with it."""
+    upload = state.uploads.get(upload_id)
+    if upload is None:
+        return state
+    state = msgspec.structs.replace(state, uploads=state.uploads.delete(upload_id))
+    staged = state.files.get(upload.path)
+    if staged is None or staged.file is not None or staged.upload_id != upload_id:
+        return state
+    return _without_path(state, upload.path)
+
+
+def _with_path(state: Stage, path: str, upload_id: UUID) -> Stage:
+    """Put a path into the stage if it is not there, and take back its mark to go."""
+    removed = state.removed.delete(path) if path in state.removed else state.removed
+    if path in state.files:
+        return msgspec.structs.replace(state, removed=removed)
+    directories = state.directories
+    for directory in ancestors(path):
+        directories = directories.set(directory, directories.get(directory, 0) + 1)
+    return msgspec.structs.replace(
+        state,
+        files=state.files.set(path, StagedFile(upload_id=upload_id, place=state.next_place)),
+        directories=directories,
+        removed=removed,
+        next_place=state.next_place + 1,
+    )
+
+
+def _without_path(state: Stage, path: str) -> Stage:
+    directories = state.directories
+    for directory in ancestors(path):
+        left = directories[directory] - 1
+        directories = directories.set(directory, left) if left else directories.delete(directory)
+    upload_id = state.files[path].upload_id
+    completed = state.completed.delete(upload_id) if upload_id in state.completed else state.completed
+    return msgspec.structs.replace(state, files=state.files.delete(path), directories=directories, completed=completed)
+
+
 def _remove(state: Stage, payload: FileRemoved) -> Stage:
-    files, directories, removed = state.files, state.directories, state.removed
-    if payload.path in files:
-        files = files.delete(payload.path)
-        for directory in ancestors(payload.path):
-            left = directories[directory] - 1
-            directories = directories.set(directory, left) if left else directories.delete(directory)
+    if payload.path in state.files:
+        state = _without_path(state, payload.path)
     if payload.is_marked:
-        removed = removed.set(payload.path, state.next_place)
-    return msgspec.structs.replace(state, files=files, directories=directories, removed=removed)
+        state = msgspec.structs.replace(state, removed=state.removed.set(payload.path, state.next_place))
+    return state

@@ -14,6 +14,7 @@ from application import parameters
 from application.commands.files import Received
 from application.context import CallContext, Reply
 from application.methods import Command, Method
+from application.ports.object_store import StoredPart
 from application.settings import Settings
 from domain import errors
 from domain.access import AccessKind
@@ -100,6 +101,15 @@ class FakeFiles:
     ) -> Received:
         self._check(query)
         return Received(self._store(key, await self._read(chunks)), Position(7))
+
+    async def receive_signed_part(
+        self, key: str, query: Mapping[str, str], chunks: AsyncIterator[bytes], *, size_bytes: int | None
+    ) -> StoredPart:
+        self._check(query)
+        data = await self._read(chunks)
+        number = int(query["partNumber"])
+        etag = self._store(f"{key}.{number}", data).etag
+        return StoredPart(part_number=number, size_bytes=len(data), etag=etag, modified_at=MODIFIED_AT)
 
     async def _read(self, chunks: AsyncIterator[bytes]) -> bytes:
         data = bytearray()
@@ -189,6 +199,10 @@ METHODS: Mapping[str, Method] = {
         _method("versions", parameters.Versions, operation=Operation.READ),
         _method("get_file", parameters.GetFile, operation=Operation.GET_FILE),
         _method("put_file", parameters.PutFile, operation=Operation.PUT_FILE, ignored=("context", "version")),
+        _method("put_file_start_multipart", parameters.PutFileStartMultipart, operation=Operation.PUT_FILE),
+        _method("put_file_complete_multipart", parameters.PutFileCompleteMultipart, operation=Operation.PUT_FILE),
+        _method("list_multipart_uploads", parameters.ListMultipartUploads, operation=Operation.PUT_FILE),
+        _method("list_multipart_parts", parameters.ListMultipartParts, operation=Operation.PUT_FILE),
         _method("list_files", parameters.ListFiles, _list_files, operation=Operation.LIST_FILES),
         _method("remove_file", parameters.RemoveFile, operation=Operation.REMOVE_FILE, changes_state=True),
         _method("edit", parameters.Edit, _change, operation=Operation.EDIT, changes_state=True),
