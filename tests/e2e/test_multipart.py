@@ -1,6 +1,7 @@
 """Uploads in parts, as clients make them: by method and by REST, with requests and httpx."""
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import requests
 
 from tests.support.client import Client, People, alias_of, fetch, put
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 MEBI = 1024 * 1024
 PART = os.urandom(5 * MEBI)
@@ -294,6 +296,27 @@ def test_many_complete_at_once_and_it_happens_once(alice: Client, people: People
     assert set(asyncio.run(complete_all())) == {200}
     history = alice.get(f"/{draft.replace('/', '/artifacts/')}/history")["items"]
     assert [item["type"] for item in history].count("stage.file_uploaded") == 1
+
+
+def test_a_completion_goes_on_when_its_caller_is_gone(alice: Client, shared_server: Server, draft: str) -> None:
+    begun = begin(alice, draft, part_count=8)
+    parts = sent(begun, *[PART] * 7, LAST)
+    body = json.dumps({"artifact_id": draft, "upload_id": begun["upload_id"], "parts": parts}).encode()
+    head = (
+        f"POST /public/services/artifact-manager/{COMPLETE} HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {alice.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    temporary = shared_server.data_dir / "objects" / "tmp"
+
+    def is_there() -> bool:
+        return bool(alice.call("list_files", artifact_id=draft, dir_path="d", stage=True))
+
+    with socket.create_connection(("127.0.0.1", shared_server.port)) as connection:
+        connection.sendall(head.encode() + body)
+        wait_until(lambda: any(temporary.iterdir()) or is_there(), "the completion has begun")
+    wait_until(is_there, "the completion is done")
+    alice.call("commit", artifact_id=draft)
+    assert alice.download(draft, "d/a.bin") == PART * 7 + LAST
 
 
 def test_urls_are_made_for_inside_the_cluster(alice: Client, draft: str) -> None:

@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from application.ports.object_store import StoredPart
+from domain.actor import FileScope
 from domain.artifact.chain import Chain
 from domain.artifact.commit import check_complete
 from domain.artifact.events import ArtifactCreated
@@ -182,6 +184,19 @@ def test_completing_needs_the_right_to_put_files() -> None:
             lambda name=name: decide_complete(stranger, stage(started()), uid(name), FILE, 0),
         ):
             refused(PermissionDeniedError, decision, "'put_file'")
+
+
+def test_a_claim_on_files_reaches_the_uploads_of_these_files_alone() -> None:
+    claim = msgspec.structs.replace(user("bob"), file_scopes=(FileScope("put_file", "ws/data", "mine"),))
+    state = stage(started("mine"), started("other"), completed("other"))
+    assert require_upload(draft(claim), state, uid("mine"), 0).path == "mine"
+    assert decide_start(draft(claim), stage(), started("mine")).events
+    for decision in (
+        lambda: decide_start(draft(claim), stage(), started("other")),
+        lambda: require_upload(draft(claim), stage(started("other")), uid("other"), 0),
+        lambda: is_completed(draft(claim), state, uid("other"), FILE.etag),
+    ):
+        refused(PermissionDeniedError, decision, "put_file")
 
 
 def test_an_upload_has_its_grace_after_its_expiry() -> None:
