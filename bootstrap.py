@@ -8,8 +8,10 @@ from pathlib import Path
 
 import structlog
 
-from adapters.data_directory import locked, token_secret
+from adapters.data_directory import kept_key_ring, locked, token_secret
 from adapters.event_log.sqlite import SqliteEventLog
+from adapters.key_ring import AesKeyRing, parse_key_ring
+from adapters.key_table import SqliteKeyTable
 from adapters.object_store.directory import DirectoryObjectStore
 from adapters.system import SystemClock, SystemIds
 from api.http.application_files import ApplicationFiles
@@ -20,6 +22,7 @@ from application.accesses import AccessRecorder
 from application.authentication import Authenticator
 from application.chores.turn import Tally
 from application.file_trees import FileTrees
+from application.key_rotation import Rotation, rotate_keys
 from application.large_payloads import LargePayloadEventLog
 from application.ports.event_log import EventLog
 from application.ports.object_store import ObjectStore
@@ -30,6 +33,7 @@ from application.settings import Settings
 from application.signed_urls import SignedUrls
 from application.state_cache import StateCache
 from application.tokens import Tokens
+from application.vault import Vault
 from application.writer import CommandWriter
 from application.zips.indexes import ZipIndexes
 from domain.folds import fold
@@ -52,6 +56,7 @@ from workers.janitor import Janitor
 ARTIFACT_LOG = "artifacts"
 ACCESS_LOG = "accesses"
 _LOG_FILES = {ARTIFACT_LOG: "log.db", ACCESS_LOG: "access-log.db"}
+_KEY_FILE = "keys.db"
 _STOP_SECONDS = 5.0
 _CATCH_UP_SECONDS = 1.0
 _NO_URL = "http://localhost"
@@ -199,6 +204,7 @@ async def _open_application(
         ),
         tokens=tokens,
         records=RecordCache(),
+        vault=await _open_vault(stack, settings, clock),
     )
     stack.push_async_callback(services.completions.close)
 
@@ -241,6 +247,33 @@ async def rebuild_projection(settings: Settings, name: str) -> Path:
         return await runner.rebuild(model, logs[model.log], _registries(settings.data_dir, logs)[name])
 
 
+async def rotate_secret_keys(settings: Settings) -> Rotation:
+    """Wrap the key of every artifact's secrets by the current key of the ring, whether or not a service runs.
+
+    Raises:
+        NoDataError: No service has run on the data directory yet.
+        DataDirectoryError: The key ring is kept in the data directory and cannot be read there.
+        UnavailableError: The table of keys cannot be reached.
+    """
+    _require_data(settings.data_dir)
+    table = await asyncio.to_thread(SqliteKeyTable, settings.data_dir / _KEY_FILE)
+    try:
+        return await rotate_keys(table, _key_ring(settings))
+    finally:
+        await table.close()
+
+
+async def _open_vault(stack: AsyncExitStack, settings: Settings, clock: SystemClock) -> Vault:
+    table = await asyncio.to_thread(SqliteKeyTable, settings.data_dir / _KEY_FILE)
+    stack.push_async_callback(table.close)
+    vault = Vault(table, _key_ring(settings), clock)
+    missing = await vault.missing_ring_keys()
+    if missing:
+        # No reason not to start: everything but these secrets works.
+        _log.error("secrets_unreadable", missing_keys=dict(missing))
+    return vault
+
+
 def _require_data(data_dir: Path) -> None:
     if not (data_dir / _LOG_FILES[ARTIFACT_LOG]).exists():
         raise NoDataError(f"There is no data in {data_dir}")
@@ -248,6 +281,10 @@ def _require_data(data_dir: Path) -> None:
 
 def _secret(settings: Settings) -> str:
     return settings.token_secret or token_secret(settings.data_dir)
+
+
+def _key_ring(settings: Settings) -> AesKeyRing:
+    return parse_key_ring(settings.secret_keys) if settings.secret_keys else kept_key_ring(settings.data_dir)
 
 
 async def _open_logs(stack: AsyncExitStack, data_dir: Path, objects: ObjectStore) -> Mapping[str, EventLog]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.key_ring import KeyRingError, parse_key_ring
 from application.settings import PREFIX, Settings, find_mistake, variable_name
 
 
@@ -35,6 +36,11 @@ def load_settings(environment: Mapping[str, str], overrides: Mapping[str, object
     if mistake is not None:
         field, reason = mistake
         raise SettingsError(f"{variable_name(field)} {reason}")
+    if settings.secret_keys is not None:
+        try:
+            parse_key_ring(settings.secret_keys)
+        except KeyRingError as error:
+            raise SettingsError(f"{variable_name('secret_keys')}: {error}") from None
     return settings
 
 

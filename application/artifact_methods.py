@@ -8,6 +8,7 @@ from application.commands.delete import delete
 from application.commands.edit import commit, discard, edit
 from application.commands.files import put_file, remove_file, write_file
 from application.commands.multipart import put_file_complete_multipart, put_file_start_multipart
+from application.commands.secrets import set_secret
 from application.commands.statistics import reset_stats, set_download_weight
 from application.methods import Method
 from application.queries.files import get_file, list_files, read_file
@@ -15,6 +16,7 @@ from application.queries.history import history
 from application.queries.list import list_artifacts, search
 from application.queries.multipart import list_multipart_parts, list_multipart_uploads
 from application.queries.read import read
+from application.queries.secrets import get_secret
 from application.queries.versions import versions
 from domain.permissions import Operation
 
@@ -113,6 +115,21 @@ _DECLARED = (
         handler=write_file,
         operation=Operation.PUT_FILE,
         changes_state=True,
+    ),
+    Method(
+        name="get_secret",
+        parameters=parameters.GetSecret,
+        handler=get_secret,
+        operation=Operation.GET_SECRET,
+        changes_state=False,
+    ),
+    Method(
+        name="set_secret",
+        parameters=parameters.SetSecret,
+        handler=set_secret,
+        operation=Operation.SET_SECRET,
+        changes_state=True,
+        keep_null=("secret_value",),
     ),
     Method(
         name="set_download_weight",

@@ -38,3 +38,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     body: Any
     position: Position | None = None
+
+    def __repr__(self) -> str:
+        """Name the kind of answer alone, because what is in it may be secret."""
+        return f"Reply({type(self.body).__name__}, position={self.position})"

@@ -25,12 +25,22 @@ Comment = Annotated[Annotated[str, Meta(max_length=4096)] | None, Meta(descripti
 Paths = Annotated[
     str | Annotated[list[str], Meta(max_length=10_000)], Meta(description="A path, or a list of paths for a batch.")
 ]
+Secrets = Annotated[
+    dict[str, Any] | None,
+    Meta(description="Secrets by name, as text; encrypted, shown by `get_secret` alone. On an edit: instead of all."),
+]
 Branch = Annotated[str | None, Meta(description="A git branch; artifacts stored as files have none.")]
 StageChoice = Annotated[
     bool | Literal["all", "true", "false"],
     Meta(description='True: those with an open stage. False: those with a version. "all": both.'),
 ]
 MAX_OFFSET = 10_000_000
+
+
+def _without_secrets(command: Command) -> str:
+    """Write a command without its secrets, however it comes to be written."""
+    given = {name: getattr(command, name) for name in command.__struct_fields__ if name != "secrets"}
+    return f"{type(command).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 class Create(Command, frozen=True, forbid_unknown_fields=True):
@@ -43,12 +53,14 @@ class Create(Command, frozen=True, forbid_unknown_fields=True):
     manifest: dict[str, Any] | None = None
     type: Type = "generic"
     config: dict[str, Any] | None = None
-    secrets: dict[str, Any] | None = None
+    secrets: Secrets = None
     version: Annotated[str | None, Meta(description='Name of the first version, "new", or "stage" for a draft.')] = None
     comment: Comment = None
     overwrite: bool = False
     stage: bool = False
     permissions: Annotated[dict[str, Any] | None, Meta(description="Same as `config.permissions`.")] = None
+
+    __repr__ = _without_secrets
 
 
 class Edit(Command, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +70,7 @@ class Edit(Command, frozen=True, forbid_unknown_fields=True):
     manifest: dict[str, Any] | None = None
     type: Type = None
     config: dict[str, Any] | None = None
-    secrets: dict[str, Any] | None = None
+    secrets: Secrets = None
     version: Annotated[str | None, Meta(description='"new", "stage", or an existing version.')] = None
     comment: Comment = None
     stage: Annotated[
@@ -67,6 +79,8 @@ class Edit(Command, frozen=True, forbid_unknown_fields=True):
     branch: Branch = None
     permissions: Annotated[dict[str, Any] | None, Meta(description="Same as `config.permissions`.")] = None
     copy_files: Annotated[bool, Meta(description='With version="new": start from the latest files.')] = False
+
+    __repr__ = _without_secrets
 
 
 class Commit(Command, frozen=True, forbid_unknown_fields=True):
@@ -276,6 +290,25 @@ class SetDownloadWeight(Command, frozen=True, forbid_unknown_fields=True):
     artifact_id: Id
     file_path: str
     download_weight: Weight
+
+
+class GetSecret(Command, frozen=True, forbid_unknown_fields=True):
+    """Read a secret, or all of them by name."""
+
+    artifact_id: Id
+    secret_key: Annotated[str | None, Meta(description="Default: all secrets.")] = None
+
+
+class SetSecret(Command, frozen=True, forbid_unknown_fields=True):
+    """Set a secret, or remove it."""
+
+    artifact_id: Id
+    secret_key: str
+    secret_value: Annotated[str | None, Meta(description="Null removes the secret.")]
+
+    def __repr__(self) -> str:
+        """Name what it is about, without the value."""
+        return f"SetSecret({self.artifact_id!r}, {self.secret_key!r})"
 
 
 class ResetStats(Command, frozen=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from application.shared_work import SharedWork
 from application.signed_urls import SignedUrls
 from application.state_cache import StateCache
 from application.tokens import Tokens
+from application.vault import Vault
 from application.writer import CommandWriter
 from application.zips.indexes import ZipIndexes
 
@@ -47,5 +48,6 @@ class Services:
     urls: SignedUrls
     tokens: Tokens
     records: RecordCache
+    vault: Vault
     chains: ChainCache = field(default_factory=ChainCache)
     completions: "SharedWork[tuple[UUID, UUID, str], Reply]" = field(default_factory=SharedWork)

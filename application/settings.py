@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str | None,
         Meta(description="Secret that signs tokens and URLs, 32 characters or more; unset: one kept in the data dir."),
     ] = None
+    secret_keys: Annotated[
+        str | None,
+        Meta(description="Key ring that protects secrets: `id:key,...`, the first is current; unset: in the data dir."),
+    ] = None
     database_url: Annotated[str, Meta(description="Where the event logs are kept.")] = EMBEDDED_DATABASE
     object_store_url: Annotated[str, Meta(description="Where the bytes of files are kept.")] = EMBEDDED_OBJECT_STORE
     search_url: Annotated[str, Meta(description="Where lists and searches are answered.")] = EMBEDDED_SEARCH
@@ -119,7 +123,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=0.05, le=86_400, description="Pause between two rounds of the janitor.")
     ] = 60.0
 
+    def __repr__(self) -> str:
+        """Write the settings without the secrets among them."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _SECRET_FIELDS}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
+
+_SECRET_FIELDS = frozenset({"token_secret", "secret_keys"})
 _EMBEDDED = {
     "database_url": EMBEDDED_DATABASE,
     "object_store_url": EMBEDDED_OBJECT_STORE,

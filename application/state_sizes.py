@@ -19,7 +19,9 @@ def size_of(state: Any) -> int:  # noqa: ANN401 - The state of any kind of strea
     if isinstance(state, Artifact):
         content = state.stage.content if state.stage else None
         written = len(msgspec.json.encode((state.manifest, state.config, content)))
-        return BASE_BYTES + JSON_FACTOR * written + FILE_BYTES * (len(state.versions) + len(state.download_weights))
+        sealed = sum(len(value) for value in state.secrets.values())
+        parts = len(state.versions) + len(state.download_weights) + len(state.secrets)
+        return BASE_BYTES + JSON_FACTOR * written + FILE_BYTES * parts + sealed
     if isinstance(state, Stage):
         return BASE_BYTES + FILE_BYTES * (len(state.files) + len(state.removed))
     return BASE_BYTES

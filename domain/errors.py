@@ -191,6 +191,12 @@ class UnavailableError(ArtifactManagerError):
     code = "unavailable"
 
 
+class SecretsUnreadableError(UnavailableError):
+    """Secrets cannot be decrypted: the service has not the key that theirs is wrapped by, or theirs is gone."""
+
+    code = "secrets_unreadable"
+
+
 class StorageFullError(ArtifactManagerError):
     """The disk, or the part of it that the operator allows, is full; nothing was changed."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +12,9 @@ from adapters.event_log.chain import verify_chain
 from adapters.event_log.datastore import LogDatastore
 from adapters.event_log.mapper import PAYLOAD, to_chain_link, to_recorded
 from adapters.event_log.recorder import LARGEST_INTEGER, EnvelopeRecorder
+from adapters.sqlite_errors import translated
 from application.ports.event_log import AppendRequest, AppendResult, StreamHead
-from domain.errors import StorageFullError, UnavailableError
+from domain.errors import UnavailableError
 from domain.events import RecordedEvent
 from domain.ids import EventId, Position, StreamId
 
@@ -28,19 +28,6 @@ INLINE_BYTES = 64 * 1024
 """So much is read in the event loop, because that takes less time than going to a thread and back."""
 FOREIGN_POLL_SECONDS = 0.5
 """How often a waiting reader looks for events of other processes, which SQLite cannot announce."""
-
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
-_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_PROTOCOL,
-}
-_PRIMARY_CODE = 0xFF
 
 _T = TypeVar("_T")
 
@@ -225,12 +212,4 @@ class SqliteEventLog:
 
 
 def _translated(work: Callable[[], _T]) -> _T:
-    try:
-        return work()
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code in _FULL:
-            raise StorageFullError("The disk is full; nothing was changed.") from error
-        if code is not None and code & _PRIMARY_CODE in _UNAVAILABLE:
-            raise UnavailableError("The event log cannot be reached now; nothing was changed.") from error
-        raise
+    return translated("The event log", work)

@@ -5,6 +5,7 @@ import click
 from api.cli.demo_command import demo
 from api.cli.gc import gc
 from api.cli.projections import projections
+from api.cli.secrets import secrets
 from api.cli.serve import serve
 from api.cli.token import token
 
@@ -19,6 +20,7 @@ main.add_command(serve)
 main.add_command(token)
 main.add_command(projections)
 main.add_command(gc)
+main.add_command(secrets)
 main.add_command(demo)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from application.chores.abandon_uploads import abandon_uploads
 from application.chores.expire_drafts import expire_drafts
 from application.chores.turn import Turn
+from application.chores.unused_keys import forget_unused_keys
 from application.services import Services
 
 
@@ -23,4 +24,5 @@ class Chore(NamedTuple):
 CHORES: tuple[Chore, ...] = (
     Chore("expire-drafts", expire_drafts),
     Chore("abandon-uploads", abandon_uploads),
+    Chore("unused-keys", forget_unused_keys),
 )

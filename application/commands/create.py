@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Create
+from application.sealed_secrets import check_secrets
 from application.services import Services
 from application.targets import (
     Loaded,
@@ -29,6 +32,7 @@ from domain.artifact.content import check_card
 from domain.artifact.create import CreateArtifact, Replaced, decide_create
 from domain.artifact.names import check_typed_alias, check_version_name, expand_alias, is_pattern, is_uuid
 from domain.artifact.schema import check_schema
+from domain.artifact.secrets import MAX_SECRETS
 from domain.artifact.state import Artifact
 from domain.artifact.weights import parse_weighted_path, to_milli
 from domain.artifact.words import random_alias
@@ -61,16 +65,20 @@ class _Place(NamedTuple):
 async def create(services: Services, context: CallContext, parameters: Create) -> Reply:
     """Create an artifact or a collection; needs `draft` or `attach` on the parent, or `read_write` in the workspace.
 
+    Its secrets are encrypted before anything else is done with them.
+
     Raises:
         AlreadyExistsError: The alias is taken, and `overwrite` is not given.
     """
     content = _content(services, context, parameters)
+    secrets = _secrets(context, parameters)
     place = await _place(services, context, parameters)
     await ensure_workspace(services, context, place.workspace)
     await _check_place(services, context, parameters, place)
     is_generated = place.alias is None or is_pattern(place.alias)
     for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
         new = await _named(services, context, place, content)
+        new = msgspec.structs.replace(new, secrets=await services.vault.seal(new.artifact_id, secrets))
         try:
             return await _create(services, context, parameters, place, new)
         except AlreadyExistsError:
@@ -83,8 +91,6 @@ def _content(services: Services, context: CallContext, parameters: Create) -> Cr
     """Check manifest, config and version, and make the new artifact, still without alias and workspace."""
     if parameters.manifest is None:
         raise InvalidArgumentError("Manifest must be provided.")
-    if parameters.secrets:
-        raise InvalidArgumentError("secrets are not supported by this version of the service.")
     manifest = cleaned(services, parameters.manifest, "manifest")
     check_card(parameters.type, manifest)
     given = cleaned(services, {**(parameters.config or {}), **_permissions(parameters)}, "config")
@@ -114,6 +120,15 @@ def _content(services: Services, context: CallContext, parameters: Create) -> Cr
         overwrite=parameters.overwrite,
         download_weights=_weights(given),
     )
+
+
+def _secrets(context: CallContext, parameters: Create) -> dict[str, str]:
+    secrets = check_secrets(parameters.secrets) or {}
+    if len(secrets) > MAX_SECRETS:
+        raise InvalidArgumentError(f"An artifact can have {MAX_SECRETS} secrets at most.")
+    if secrets and context.actor.is_anonymous:
+        raise PermissionDeniedError("User does not have permission 'set_secret' on the artifact.")
+    return secrets
 
 
 def _permissions(parameters: Create) -> JsonObject:

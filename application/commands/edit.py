@@ -1,9 +1,12 @@
 """The commands `edit`, `commit` and `discard`."""
 
+import msgspec
+
 from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Commit, Discard, Edit
+from application.sealed_secrets import check_secrets, replacement
 from application.services import Services
 from application.stages import declared_stage
 from application.storage_kinds import refuse_branch
@@ -16,22 +19,28 @@ from domain.artifact.versions import staged_base
 from domain.errors import InvalidArgumentError, InvalidPathError
 from domain.events import Outcome
 from domain.ids import stage_key
-from domain.permissions import may_stage, require
+from domain.permissions import Operation, may, may_stage, require
 from domain.trees import TreeRoot
 
 
 async def edit(services: Services, context: CallContext, parameters: Edit) -> Reply:
     """Edit an artifact: `edit` for its stage; in place also `commit`, and `mutate` on the parent.
 
-    With `stage=False` on a staged artifact, what is staged is committed together with the edit.
+    With `stage=False` on a staged artifact, what is staged is committed together with the edit. Secrets replace all
+    that there are, at once on every way, and need `set_secret` as well.
     """
     refuse_branch(parameters.branch)
-    change = _change(services, parameters)
+    given = _change(services, parameters)
+    secrets = check_secrets(parameters.secrets)
 
     async def prepare() -> Prepared:
         loaded = await find_with_stage(services, context, parameters.artifact_id)
         # Asked first on every way, so that a refusal does not tell whether a stage is open.
         require(may_stage(loaded.chain.viewer, loaded.chain.nodes))
+        change = given
+        if secrets is not None:
+            require(may(loaded.chain.viewer, Operation.SET_SECRET, loaded.chain.nodes))
+            change = msgspec.structs.replace(given, secrets=await replacement(services, loaded.target.ids[0], secrets))
         if loaded.chain.artifact.stage is not None and not is_staged_edit(loaded.chain.artifact, change):
             return await _prepare_commit(services, context, loaded, None, parameters.comment, change)
         await _check_base(services, loaded, change)
@@ -121,8 +130,6 @@ async def _check_base(services: Services, loaded: Loaded, change: EditArtifact) 
 
 
 def _change(services: Services, parameters: Edit) -> EditArtifact:
-    if parameters.secrets:
-        raise InvalidArgumentError("secrets are not supported by this version of the service.")
     config = None if parameters.config is None else cleaned(services, parameters.config, "config")
     if config is not None and config.get("collection_schema") is not None:
         check_schema(config["collection_schema"])

@@ -15,6 +15,7 @@ from domain.artifact.events import (
     ArtifactCommitted,
     ArtifactCreated,
     ArtifactEdited,
+    SecretsChanged,
     StageDiscarded,
     StageEdited,
     StageOpened,
@@ -40,8 +41,8 @@ async def history(services: Services, context: CallContext, parameters: History)
     """Read the newest events of an artifact before a cursor; needs `read` on it.
 
     Readers see the committed facts; stage events and accesses of the stage are for those who see the stage; actors of
-    accesses and grants for holders of `*`. With `kinds="access"` views and downloads are in it, in the order of time.
-    A page may be short where much is hidden; the cursor goes on.
+    accesses, grants and the names of secrets for holders of `*`. With `kinds="access"` views and downloads are in it,
+    in the order of time. A page may be short where much is hidden; the cursor goes on.
     """
     if parameters.kinds not in {None, "access", "all"}:
         raise InvalidArgumentError("kinds must be 'access' or 'all'.")
@@ -166,6 +167,10 @@ class _Seen:
         return rendered
 
     def _data(self, payload: Any) -> JsonObject:  # noqa: ANN401 - Any event.
+        if isinstance(payload, SecretsChanged):
+            # The names alone, and to holders of `*` alone; ciphertext is for nobody.
+            names = {"set": sorted(payload.sealed), "removed": list(payload.removed)}
+            return names if self._sees_grants else {}
         data: JsonObject = msgspec.to_builtins(payload)
         if isinstance(payload, FilesDownloaded):
             data["files"] = [file.path for file in payload.files]

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from domain.artifact.chain import Chain
 from domain.artifact.config import SERVICE_KEYS
-from domain.artifact.edit import EditArtifact, edited_content
+from domain.artifact.edit import EditArtifact, edited_content, edited_secrets
 from domain.artifact.events import ArtifactCommitted, StagedContent, StageDiscarded, StageIntent
 from domain.artifact.names import check_version_name, next_version_name
 from domain.artifact.schema import check_against_schema
@@ -99,7 +99,9 @@ def decide_commit(chain: Chain, stage: Stage | None, commit: CommitStage) -> Out
         tree=commit.tree,
         download_weights=_weights(stage),
     )
-    return closing_events(artifact, stage, committed, StageEnded(outcome="committed"))
+    closing = closing_events(artifact, stage, committed, StageEnded(outcome="committed"))
+    secrets = edited_secrets(chain, commit.edit) if commit.edit is not None else ()
+    return Outcome(events=(*closing.events, *secrets))
 
 
 def _content(chain: Chain, intent: StageIntent, edit: EditArtifact | None) -> StagedContent:

@@ -10,6 +10,7 @@ from domain.artifact.chain import Chain, check_depth
 from domain.artifact.delete import end_of_life
 from domain.artifact.events import ArtifactCreated, MarkedAsCollection
 from domain.artifact.schema import check_against_schema
+from domain.artifact.secrets import SecretsChange, secrets_changed
 from domain.errors import AlreadyExistsError, InvalidArgumentError, NotEmptyError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamId, StreamKey, alias_key, artifact_key, children_counter, stage_key
@@ -21,7 +22,8 @@ from domain.stage.state import stage_prefix
 class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """A new artifact whose arguments were checked and whose ids and alias were chosen.
 
-    `stage_id` is set for a draft. `version_name` names the first version of one that is created committed.
+    `stage_id` is set for a draft. `version_name` names the first version of one that is created committed. `secrets`
+    are ciphertext by name.
     """
 
     artifact_id: UUID
@@ -34,6 +36,7 @@ class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     stage_id: UUID | None = None
     overwrite: bool = False
     download_weights: Mapping[str, int] = msgspec.field(default_factory=dict)
+    secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class Replaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,7 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
         PermissionDeniedError: The caller may not create there, or not replace what has the alias.
         AlreadyExistsError: The alias is taken and `overwrite` was not given.
         NotEmptyError: What has the alias has children.
+        TooLargeError: The secrets are too large together.
         SchemaViolationError: The manifest does not conform to the schema of the collection.
     """
     check_depth(parents)
@@ -85,6 +89,9 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
         _emit(new, key, created),
         _emit(new, alias_key(new.workspace, new.alias), claimed),
     ]
+    secrets = secrets_changed({}, SecretsChange(sealed=new.secrets))
+    if secrets is not None:
+        events.append(_emit(new, key, secrets))
     if new.stage_id is not None:
         prefix = stage_prefix(new.artifact_id, 0, new.stage_id)
         started = StageStarted(artifact_id=new.artifact_id, index=0, prefix=prefix)

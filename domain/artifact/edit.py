@@ -12,12 +12,13 @@ from domain.artifact.config import changes_access, replaced_config
 from domain.artifact.events import ArtifactEdited, StagedContent, StageEdited, StageIntent, StageOpened
 from domain.artifact.names import next_version_name
 from domain.artifact.schema import check_against_schema
+from domain.artifact.secrets import SecretsChange, secrets_emits
 from domain.artifact.state import Artifact, effective, given_json
 from domain.artifact.versions import base_tree, intent_after, staged_base, version_at
 from domain.errors import StaleFactsError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamKey, artifact_key, stage_key
-from domain.permissions import may_commit, may_edit_in_place, may_manage_permissions, may_stage, require
+from domain.permissions import Operation, may, may_commit, may_edit_in_place, may_manage_permissions, may_stage, require
 from domain.stage.events import StageBaseChanged, StageStarted
 from domain.stage.state import Stage, stage_prefix
 
@@ -25,7 +26,8 @@ from domain.stage.state import Stage, stage_prefix
 class EditArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """What an edit gives; a None means that it does not.
 
-    `stage` has three values, as the callers know them. `new_stage_id` is used when a stage opens.
+    `stage` has three values, as the callers know them. `new_stage_id` is used when a stage opens. `secrets` are in
+    force at once on every way, because a stage is already filled with their help.
     """
 
     manifest: JsonObject | None = None
@@ -36,11 +38,25 @@ class EditArtifact(msgspec.Struct, frozen=True, kw_only=True):
     stage: bool | None = None
     copy_files: bool = False
     new_stage_id: UUID
+    secrets: SecretsChange | None = None
 
 
 def is_staged_edit(artifact: Artifact, edit: EditArtifact) -> bool:
     """Tell whether the edit goes into a stage: asked for, by version "stage", or because one is open already."""
     return edit.stage is True or edit.version == "stage" or (artifact.stage is not None and edit.stage is None)
+
+
+def edited_secrets(chain: Chain, edit: EditArtifact) -> tuple[Emit, ...]:
+    """Give the events of the secrets that the edit sets, with the right to set them checked.
+
+    Raises:
+        PermissionDeniedError: The caller may not set secrets here.
+        InvalidArgumentError: There would be too many.
+        TooLargeError: They would be too large together.
+    """
+    if edit.secrets is not None:
+        require(may(chain.viewer, Operation.SET_SECRET, chain.nodes))
+    return secrets_emits(chain.artifact, edit.secrets)
 
 
 def edited_content(chain: Chain, edit: EditArtifact) -> StagedContent:
@@ -73,10 +89,12 @@ def decide_edit(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
         StaleFactsError: A stage has been opened since the edit was found to be one in place.
     """
     if is_staged_edit(chain.artifact, edit):
-        return _edit_stage(chain, stage, edit)
-    if chain.artifact.stage is not None:
+        outcome = _edit_stage(chain, stage, edit)
+    elif chain.artifact.stage is not None:
         raise StaleFactsError
-    return _edit_in_place(chain, edit)
+    else:
+        outcome = _edit_in_place(chain, edit)
+    return Outcome(events=(*outcome.events, *edited_secrets(chain, edit)))
 
 
 def _edit_stage(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcome:

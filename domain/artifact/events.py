@@ -115,6 +115,17 @@ class DownloadWeightSet(Event, frozen=True, kw_only=True):
     weight_milli: int
 
 
+@event("artifact.secrets_changed")
+class SecretsChanged(Event, frozen=True, kw_only=True):
+    """Secrets were set or removed. `sealed` holds ciphertext by name, which goes to no reader and to no other system.
+
+    All secrets are in this one type of event, those given at creation too.
+    """
+
+    sealed: dict[str, bytes] = msgspec.field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+
+
 @event("artifact.deleted")
 class ArtifactDeleted(Event, frozen=True, kw_only=True):
     """The artifact is gone from every read; its history stays. `replaced_by` tells an overwrite."""

@@ -1,5 +1,6 @@
 """State of an artifact, and its fold."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from domain.artifact.events import (
     ArtifactEdited,
     DownloadWeightSet,
     MarkedAsCollection,
+    SecretsChanged,
     StagedContent,
     StageDiscarded,
     StageEdited,
@@ -53,7 +55,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact as its events left it. Times are in microseconds, weights in thousandths.
 
     `manifest`, `config` and `type` are the committed values; those of a never-committed draft are what it was created
-    with, and its stage holds what has been edited since.
+    with, and its stage holds what has been edited since. `secrets` are ciphertext by name.
     """
 
     id: UUID
@@ -71,6 +73,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     next_index: int = 0
     stage: OpenStage | None = None
     download_weights: "Map[str, int]" = msgspec.field(default_factory=Map)
+    secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     is_deleted: bool = False
 
     @property
@@ -254,6 +257,9 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             elif payload.path in weights:
                 weights = weights.delete(payload.path)
             changes = {"download_weights": weights}
+        case SecretsChanged():
+            kept = {name: sealed for name, sealed in state.secrets.items() if name not in payload.removed}
+            changes = {"secrets": {**kept, **payload.sealed}}
         case MarkedAsCollection():
             config = {**state.config, "is_collection": True}
             return msgspec.structs.replace(state, version=meta.stream_version, config=config)

@@ -61,8 +61,8 @@ class CatalogDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_state(artifact: Artifact) -> bytes:
-    """Encode a state."""
-    return _ENCODER.encode(artifact)
+    """Encode a state, without its secrets: ciphertext stays in the log, where it can be made unreadable."""
+    return _ENCODER.encode(msgspec.structs.replace(artifact, secrets={}) if artifact.secrets else artifact)
 
 
 def decode_state(data: bytes) -> Artifact:
