@@ -59,7 +59,7 @@ class LocalService:
             ArtifactManagerError: It is refused.
         """
         declared = self._open.services[ARTIFACT_MANAGER][method]
-        handling = declared.handler(self._open.application, _context(), bind(declared, arguments))
+        handling = declared.handler(self._open.application, context_of_alice(), bind(declared, arguments))
         return msgspec.json.decode(msgspec.json.encode(self.run(handling).body))
 
     def bytes_of(self, artifact_id: str, path: str, version: str) -> bytes:
@@ -86,14 +86,14 @@ class LocalService:
         listing = self._open.services[ARTIFACT_MANAGER]["list"]
         while True:
             try:
-                await listing.handler(self._open.application, _context(), bind(listing, {}))
+                await listing.handler(self._open.application, context_of_alice(), bind(listing, {}))
             except UnavailableError:
                 await asyncio.sleep(0.005)
             else:
                 return
 
     async def _bytes_of(self, artifact_id: str, path: str, version: str) -> bytes:
-        file = await self._open.files.open_file(_context(), artifact_id, path, version=version, stage=False)
+        file = await self._open.files.open_file(context_of_alice(), artifact_id, path, version=version, stage=False)
         return b"".join([chunk async for chunk in file.stream()])
 
     def files_of(self, artifact_id: str, version: str) -> dict[str, bytes]:
@@ -124,7 +124,8 @@ class LocalService:
         return self._loop.run_until_complete(asyncio.wait_for(work, 30))
 
 
-def _context() -> CallContext:
+def context_of_alice() -> CallContext:
+    """Surround a call of Alice's."""
     return CallContext(actor=ALICE, workspace=ALICE.current_workspace, correlation_id="life")
 
 
