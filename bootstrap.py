@@ -263,7 +263,7 @@ async def rotate_secret_keys(settings: Settings) -> Rotation:
         await table.close()
 
 
-async def _open_vault(stack: AsyncExitStack, settings: Settings, clock: SystemClock) -> Vault:
+async def _open_vault(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Vault:
     table = await asyncio.to_thread(SqliteKeyTable, settings.data_dir / _KEY_FILE)
     stack.push_async_callback(table.close)
     vault = Vault(table, _key_ring(settings), clock)
