@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from adapters.data_directory import kept_key_ring, locked, token_secret
+from adapters.egress import CheckedEgress
 from adapters.event_log.sqlite import SqliteEventLog
 from adapters.key_ring import AesKeyRing, parse_key_ring
 from adapters.key_table import SqliteKeyTable
@@ -19,6 +20,7 @@ from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readi
 from application import artifact_methods, workspace_methods
 from application.access_budget import AccessBudget
 from application.accesses import AccessRecorder
+from application.artifact_stores import ArtifactStores
 from application.authentication import Authenticator
 from application.chores.turn import Tally
 from application.file_trees import FileTrees
@@ -26,6 +28,7 @@ from application.key_rotation import Rotation, rotate_keys
 from application.large_payloads import LargePayloadEventLog
 from application.ports.event_log import EventLog
 from application.ports.object_store import ObjectStore
+from application.ports.object_stores import StoreOpener
 from application.ports.system import Clock
 from application.record_cache import RecordCache
 from application.services import Services
@@ -87,18 +90,24 @@ def make_tokens(settings: Settings) -> Tokens:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, url: str, on_failure: Callable[[], None], *, clock: Clock | None = None
+    settings: Settings,
+    url: str,
+    on_failure: Callable[[], None],
+    *,
+    clock: Clock | None = None,
+    opener: StoreOpener | None = None,
 ) -> AsyncIterator[Gateway]:
     """Open the whole application, with its workers, for HTTP; `url` is where it listens.
 
     `on_failure` is called when a worker ends by itself: half a service helps nobody, so the process should end too.
-    `clock` is the system's unless another one is given.
+    `clock` is the system's unless another one is given. `opener` opens the stores of artifacts' own; without one they
+    are refused.
 
     Raises:
         DataDirectoryError: The data directory is in use by another process, or cannot be written.
     """
     async with AsyncExitStack() as stack:
-        application = await _open_application(stack, settings, url, on_failure, clock or SystemClock())
+        application = await _open_application(stack, settings, url, on_failure, clock or SystemClock(), opener)
         services = application.services
         chores = Janitor(services=services, interval_seconds=settings.janitor_interval_seconds)
         _start_worker(stack, "janitor", lambda stop: janitor.run(chores, stop), on_failure)
@@ -142,7 +151,12 @@ class _Application:
 
 
 async def _open_application(
-    stack: AsyncExitStack, settings: Settings, url: str, on_failure: Callable[[], None], clock: Clock
+    stack: AsyncExitStack,
+    settings: Settings,
+    url: str,
+    on_failure: Callable[[], None],
+    clock: Clock,
+    opener: StoreOpener | None = None,
 ) -> _Application:
     stack.enter_context(locked(settings.data_dir))
     tokens = make_tokens(settings)
@@ -179,7 +193,11 @@ async def _open_application(
     budget = None if settings.access_log_bytes is None else AccessBudget(access_log, clock, settings.access_log_bytes)
     accesses = AccessRecorder(access_log, clock, ids, recent, budget=budget)
     stack.push_async_callback(accesses.close)
-    zip_indexes = ZipIndexes(objects)
+    vault = await _open_vault(stack, settings, clock)
+    egress = CheckedEgress(allows_private=settings.allow_private_addresses)
+    stores = ArtifactStores(objects, states, vault, opener, egress)
+    stack.push_async_callback(stores.close)
+    zip_indexes = ZipIndexes(stores)
     stack.push_async_callback(zip_indexes.close)
     services = Services(
         settings=settings,
@@ -194,6 +212,7 @@ async def _open_application(
         catalog=catalog,
         stages=stages,
         objects=objects,
+        stores=stores,
         trees=FileTrees(objects),
         zip_indexes=zip_indexes,
         urls=SignedUrls(
@@ -204,7 +223,7 @@ async def _open_application(
         ),
         tokens=tokens,
         records=RecordCache(),
-        vault=await _open_vault(stack, settings, clock),
+        vault=vault,
     )
     stack.push_async_callback(services.completions.close)
 

@@ -44,7 +44,7 @@ class OpenFile(NamedTuple):
 
     def stream(self, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Give the bytes in chunks."""
-        return self.services.objects.stream(self.file.key, start=start, length=length)
+        return self.services.stores.at(self.file.store).stream(self.file.key, start=start, length=length)
 
     async def record(self, context: CallContext, kind: AccessKind, *, is_counted: bool) -> None:
         """Record the download, durably; to be done before the first byte or the URL leaves."""

@@ -1,11 +1,19 @@
 """From the secrets that a caller gives to what a decision may see of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from application.services import Services
+from domain.artifact.events import StoreLocation
 from domain.artifact.secrets import SecretsChange, check_secret_name, check_secret_value
+from domain.artifact.store_secrets import STORE_SECRETS
+from domain.artifact.stores import find_location
+
+NONE: Mapping[str, bytes] = {}
+"""The secrets of an artifact that is new."""
 
 
 def check_secrets(given: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -22,10 +30,34 @@ def check_secrets(given: Mapping[str, Any] | None) -> dict[str, str] | None:
     }
 
 
-async def replacement(services: Services, artifact_id: UUID, secrets: Mapping[str, str]) -> SecretsChange:
-    """Encrypt secrets that take the place of all that the artifact has.
+async def sealed_change(
+    services: Services,
+    artifact_id: UUID,
+    current: Mapping[str, bytes],
+    values: Mapping[str, str],
+    *,
+    removed: Collection[str] = (),
+    is_replacement: bool = False,
+) -> SecretsChange:
+    """Encrypt secrets to set, and find out which store they describe together with those that stay.
+
+    `current` is the ciphertext that the artifact has.
 
     Raises:
+        InvalidArgumentError: The address of a store is none.
         SecretsUnreadableError: The key of the artifact cannot be unwrapped.
     """
-    return SecretsChange(sealed=await services.vault.seal(artifact_id, secrets), is_replacement=True)
+    basis = {name: sealed for name, sealed in current.items() if name in STORE_SECRETS}
+    touched = {*values, *removed, *(basis if is_replacement else ())}
+    store: StoreLocation | UnsetType | None = UNSET
+    if not STORE_SECRETS.isdisjoint(touched):
+        # Opened in one go with what is new, so that no secret is ever missing or old in it.
+        kept = {} if is_replacement else {name: sealed for name, sealed in basis.items() if name not in touched}
+        store = find_location(artifact_id, {**await services.vault.open(artifact_id, kept), **values})
+    return SecretsChange(
+        sealed=await services.vault.seal(artifact_id, values),
+        removed=tuple(removed),
+        is_replacement=is_replacement,
+        store=store,
+        store_basis=basis,
+    )

@@ -10,6 +10,7 @@ from application.file_trees import FileTrees
 from application.ports.catalog import Catalog
 from application.ports.event_log import EventLog
 from application.ports.object_store import ObjectStore
+from application.ports.object_stores import ObjectStores
 from application.ports.stages import OpenStages
 from application.ports.statistics import Statistics
 from application.ports.system import Clock, IdSource
@@ -28,7 +29,8 @@ from application.zips.indexes import ZipIndexes
 class Services:
     """Everything that a handler may use. `log` holds the artifacts, `access_log` views and downloads.
 
-    `completions` are the uploads in parts that are being completed: artifact, upload and ETag.
+    `objects` is the service's own store; the bytes of files are read and written through `stores`, which knows those of
+    artifacts as well. `completions` are the uploads in parts that are being completed: artifact, upload and ETag.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Services:
     catalog: Catalog
     stages: OpenStages
     objects: ObjectStore
+    stores: ObjectStores
     trees: FileTrees
     zip_indexes: ZipIndexes
     urls: SignedUrls

@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     s3_proxy: Annotated[
         bool, Meta(description="Whether files are streamed by the service when a caller does not set `use_proxy`.")
     ] = False
+    allow_private_addresses: Annotated[
+        bool, Meta(description="Whether addresses that users give, such as S3 endpoints, may be private ones.")
+    ] = False
     log_level: Annotated[LogLevel, Meta(description="Least severity that is logged.")] = LogLevel.INFO
     manifest_bytes: Annotated[
         int, Meta(ge=1 * KIBI, le=64 * MEBI, description="Largest manifest or config, as JSON.")

@@ -19,8 +19,9 @@ def size_of(state: Any) -> int:  # noqa: ANN401 - The state of any kind of strea
     if isinstance(state, Artifact):
         content = state.stage.content if state.stage else None
         written = len(msgspec.json.encode((state.manifest, state.config, content)))
-        sealed = sum(len(value) for value in state.secrets.values())
-        parts = len(state.versions) + len(state.download_weights) + len(state.secrets)
+        held = [state.secrets, *(store.sealed for store in state.stores.values())]
+        sealed = sum(len(value) for secrets in held for value in secrets.values())
+        parts = len(state.versions) + len(state.download_weights) + sum(1 + len(secrets) for secrets in held)
         return BASE_BYTES + JSON_FACTOR * written + FILE_BYTES * parts + sealed
     if isinstance(state, Stage):
         return BASE_BYTES + FILE_BYTES * (len(state.files) + len(state.removed))

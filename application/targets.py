@@ -124,6 +124,19 @@ async def _climb(services: Services, text: str, workspace: str) -> list[Artifact
     return artifacts
 
 
+async def lineage(services: Services, artifact: Artifact) -> list[Artifact]:
+    """Give an artifact and its parents up to the root, each as it is now; ends early below one that is deleted."""
+    artifacts = [artifact]
+    while artifact.parent_id is not None and len(artifacts) < MAX_CHAIN:
+        key = artifact_key(artifact.parent_id)
+        parent: Artifact | None = (await services.states.get((key,)))[key].state
+        if parent is None or parent.is_deleted:
+            break
+        artifacts.append(parent)
+        artifact = parent
+    return artifacts
+
+
 async def find(services: Services, context: CallContext, text: str) -> Target:
     """Find an artifact and its parents, for a command.
 

@@ -63,6 +63,12 @@ class UploadSessionError(InvalidArgumentError):
         super().__init__("Upload session expired or not found")
 
 
+class AddressRefusedError(InvalidArgumentError):
+    """An address that a user gave is one that the service does not connect to, or is none."""
+
+    code = "address_refused"
+
+
 class SchemaViolationError(InvalidArgumentError):
     """A manifest does not conform to the schema of its type or collection."""
 
@@ -195,6 +201,12 @@ class SecretsUnreadableError(UnavailableError):
     """Secrets cannot be decrypted: the service has not the key that theirs is wrapped by, or theirs is gone."""
 
     code = "secrets_unreadable"
+
+
+class StoreUnavailableError(UnavailableError):
+    """The store in which the files of an artifact lie cannot be reached, or the service may not connect to it."""
+
+    code = "store_unavailable"
 
 
 class StorageFullError(ArtifactManagerError):

@@ -19,6 +19,7 @@ class SignedFile:
     def __init__(self, services: Services, key: str, claims: ReadClaims) -> None:
         self._services = services
         self._key = key
+        self._store = claims.store
         self.path = claims.path
         self.content_type = claims.content_type or guess(claims.path)
         self.etag = claims.etag
@@ -27,7 +28,7 @@ class SignedFile:
 
     def stream(self, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Give a part of the bytes in chunks of bounded size."""
-        return self._services.objects.stream(self._key, start=start, length=length)
+        return self._services.stores.at(self._store).stream(self._key, start=start, length=length)
 
 
 class ApplicationFiles:

@@ -8,7 +8,7 @@ from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Create
-from application.sealed_secrets import check_secrets
+from application.sealed_secrets import NONE, check_secrets, sealed_change
 from application.services import Services
 from application.targets import (
     Loaded,
@@ -78,7 +78,9 @@ async def create(services: Services, context: CallContext, parameters: Create) -
     is_generated = place.alias is None or is_pattern(place.alias)
     for _ in range(MAX_ALIAS_CANDIDATES if is_generated else 1):
         new = await _named(services, context, place, content)
-        new = msgspec.structs.replace(new, secrets=await services.vault.seal(new.artifact_id, secrets))
+        if secrets:
+            sealed = await sealed_change(services, new.artifact_id, NONE, secrets)
+            new = msgspec.structs.replace(new, secrets=sealed)
         try:
             return await _create(services, context, parameters, place, new)
         except AlreadyExistsError:

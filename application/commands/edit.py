@@ -6,7 +6,7 @@ from application.answers import answer
 from application.content import cleaned
 from application.context import CallContext, Reply
 from application.parameters import Commit, Discard, Edit
-from application.sealed_secrets import check_secrets, replacement
+from application.sealed_secrets import check_secrets, sealed_change
 from application.services import Services
 from application.stages import declared_stage
 from application.storage_kinds import refuse_branch
@@ -40,7 +40,9 @@ async def edit(services: Services, context: CallContext, parameters: Edit) -> Re
         change = given
         if secrets is not None:
             require(may(loaded.chain.viewer, Operation.SET_SECRET, loaded.chain.nodes))
-            change = msgspec.structs.replace(given, secrets=await replacement(services, loaded.target.ids[0], secrets))
+            artifact = loaded.chain.artifact
+            sealed = await sealed_change(services, artifact.id, artifact.secrets, secrets, is_replacement=True)
+            change = msgspec.structs.replace(given, secrets=sealed)
         if loaded.chain.artifact.stage is not None and not is_staged_edit(loaded.chain.artifact, change):
             return await _prepare_commit(services, context, loaded, None, parameters.comment, change)
         await _check_base(services, loaded, change)

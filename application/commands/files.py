@@ -16,10 +16,11 @@ from application.services import Services
 from application.signed_urls import UploadClaims, parse_base_url
 from application.stages import declared_stage
 from application.storage_kinds import refuse_branch
-from application.targets import Prepared, execute, find_with_stage, unit_of
+from application.targets import Prepared, execute, find_with_stage, lineage, unit_of
 from application.text_encodings import check_encoding
 from application.units import States, Unit
 from domain.artifact.state import Artifact
+from domain.artifact.stores import current_store
 from domain.artifact.weights import to_milli
 from domain.errors import InvalidArgumentError, InvalidPathError, InvalidStateError, StaleFactsError, TooLargeError
 from domain.events import Outcome
@@ -71,6 +72,8 @@ async def put_file(services: Services, context: CallContext, parameters: PutFile
         require_put(loaded.chain, paths)
         staged = require_open(loaded.chain, loaded.stage)
         await check_free(services, staged, paths)
+        # Asked before there are URLs to which nothing can be uploaded.
+        await services.stores.require(current_store(loaded.chain.artifacts))
 
         def decide(states: States) -> Outcome:
             chain = loaded.target.chain(states.get)
@@ -129,8 +132,8 @@ async def check_free(services: Services, stage: Stage, paths: Sequence[str]) -> 
         raise InvalidPathError(f"'{conflict}' cannot be both a file and a directory in one version.")
 
 
-def stored_file(stored: StoredObject, path: str) -> StoredFile:
-    """Describe an object as the file of a path."""
+def stored_file(stored: StoredObject, path: str, store: str | None) -> StoredFile:
+    """Describe an object as the file of a path; `store` is where it was put."""
     return StoredFile(
         key=stored.key,
         size_bytes=stored.size_bytes,
@@ -139,6 +142,7 @@ def stored_file(stored: StoredObject, path: str) -> StoredFile:
         content_type=guess(path),
         crc32=stored.crc32,
         sha256=stored.sha256,
+        store=store,
     )
 
 
@@ -171,10 +175,11 @@ async def receive_upload(
     begun = require_open(loaded.chain, loaded.stage, "Artifact must be in staging mode to upload files")
     await check_free(services, begun, [parsed])
     upload_id = services.ids.uuid7()
-    stored = await services.objects.put_stream(
+    store = current_store(loaded.chain.artifacts)
+    stored = await services.stores.at(store).put_stream(
         f"{begun.prefix}/{upload_id}", chunks, size_bytes=size_bytes, limit_bytes=services.settings.upload_bytes
     )
-    file = stored_file(stored, parsed)
+    file = stored_file(stored, parsed, store)
 
     async def prepare() -> Prepared:
         loaded = await find_with_stage(services, context, artifact_id)
@@ -208,14 +213,15 @@ async def receive_signed_upload(
     key, owner_key = stage_key(claims.stage_id), artifact_key(claims.artifact_id)
     states = await services.states.get((key, owner_key))
     stage = require_announced(states[key].state, claims.path, claims.upload_id)
-    stored = await services.objects.put_stream(
+    artifact: Artifact = states[owner_key].state
+    store = current_store(await lineage(services, artifact))
+    stored = await services.stores.at(store).put_stream(
         f"{stage.prefix}/{services.ids.uuid7()}",
         chunks,
         size_bytes=size_bytes,
         limit_bytes=services.settings.upload_bytes,
     )
-    file = stored_file(stored, claims.path)
-    artifact: Artifact = states[owner_key].state
+    file = stored_file(stored, claims.path, store)
 
     def decide(states: States) -> Outcome:
         return decide_upload(states.get(key), claims.path, claims.upload_id, file, artifact.workspace)

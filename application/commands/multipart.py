@@ -15,6 +15,7 @@ from application.signed_urls import PartClaims, parse_base_url
 from application.stages import declared_stage
 from application.targets import Prepared, execute, find_with_stage, unit_of
 from application.units import States
+from domain.artifact.stores import current_store
 from domain.artifact.weights import to_milli
 from domain.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UploadSessionError
 from domain.events import Outcome
@@ -54,7 +55,7 @@ async def put_file_start_multipart(
     if isinstance(parameters.use_local_url, str):
         parse_base_url(parameters.use_local_url)
     upload_id = services.ids.uuid7()
-    begun: dict[str, str] = {}
+    begun: dict[tuple[str | None, str], str] = {}
 
     async def prepare() -> Prepared:
         loaded = await find_with_stage(services, context, parameters.artifact_id)
@@ -70,10 +71,11 @@ async def put_file_start_multipart(
         decide_start(loaded.chain, loaded.stage, started)
         staged = require_open(loaded.chain, loaded.stage)
         await check_free(services, staged, [path])
-        key = object_key(staged, upload_id)
-        if key not in begun:
-            begun[key] = await services.objects.create_multipart(key)
-        started = msgspec.structs.replace(started, store_upload_id=begun[key])
+        store = current_store(loaded.chain.artifacts)
+        place = store, object_key(staged, upload_id)
+        if place not in begun:
+            begun[place] = await services.stores.at(store).create_multipart(place[1])
+        started = msgspec.structs.replace(started, store_upload_id=begun[place], store=store)
 
         def decide(states: States) -> Outcome:
             chain = loaded.target.chain(states.get)
@@ -111,7 +113,7 @@ async def receive_signed_part(
     stage = (await services.states.get((stream,)))[stream].state
     upload = require_part_taken(stage, claims.upload_id, claims.part_number)
     try:
-        return await services.objects.put_part(
+        return await services.stores.at(upload.store).put_part(
             key,
             upload.store_upload_id,
             claims.part_number,
@@ -154,7 +156,7 @@ async def _complete(
     upload = require_upload(loaded.chain, loaded.stage, upload_id, now)
     begun = require_open(loaded.chain, loaded.stage)
     stored = await _assemble(services, object_key(begun, upload_id), upload, parts, etag)
-    file = stored_file(stored, upload.path)
+    file = stored_file(stored, upload.path, upload.store)
 
     async def prepare() -> Prepared:
         loaded = await find_with_stage(services, context, artifact_id)
@@ -173,13 +175,14 @@ async def _complete(
 
 async def _assemble(services: Services, key: str, upload: OpenUpload, parts: Sequence[Part], etag: str) -> StoredObject:
     """Make the object, unless a completion that a crash interrupted has made it already."""
-    found = await services.objects.head(key)
+    objects = services.stores.at(upload.store)
+    found = await objects.head(key)
     if found is not None and found.etag == etag:
         return found
     try:
         stored = await stored_parts(services, key, upload)
         checked = check_parts(upload, parts, stored, services.settings.upload_bytes)
-        return await services.objects.complete_multipart(key, upload.store_upload_id, checked)
+        return await objects.complete_multipart(key, upload.store_upload_id, checked)
     except NotFoundError:
         raise UploadSessionError from None
 
@@ -193,7 +196,7 @@ async def stored_parts(services: Services, key: str, upload: OpenUpload) -> list
     found: list[StoredPart] = []
     while True:
         after = found[-1].part_number if found else 0
-        page = await services.objects.list_parts(key, upload.store_upload_id, after=after, limit=_PAGE)
+        page = await services.stores.at(upload.store).list_parts(key, upload.store_upload_id, after=after, limit=_PAGE)
         found += page
         if len(page) < _PAGE:
             return found

@@ -181,7 +181,8 @@ async def read_file(services: Services, context: CallContext, parameters: ReadFi
     if parameters.offset > file.size_bytes:
         raise RangeNotSatisfiableError(f"The offset {parameters.offset} lies beyond the end ({file.size_bytes} bytes).")
     length = min(limit, file.size_bytes - parameters.offset)
-    data = await services.objects.get(file.key, start=parameters.offset, length=length) if length else b""
+    objects = services.stores.at(file.store)
+    data = await objects.get(file.key, start=parameters.offset, length=length) if length else b""
     content = _content(parameters, data, is_whole=parameters.offset + length == file.size_bytes)
     await record_download(services, context, files, [path], AccessKind.READ_FILE, is_counted=False)
     return Reply({"name": path, "content": content})

@@ -49,7 +49,7 @@ class Archive:
 
     def stream(self) -> AsyncGenerator[bytes, None]:
         """Give the archive in chunks of bounded size, but for its last bytes (`end`)."""
-        return ArchiveWriter(self._services.objects, self._pages).stream()
+        return ArchiveWriter(self._services.stores, self._pages).stream()
 
     async def require_room(self) -> None:
         """Ask whether the download can be recorded, before its first byte leaves.

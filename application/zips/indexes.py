@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from application.ports.object_store import ObjectStore
+from application.ports.object_stores import ObjectStores
 from application.tree_cache import ByteBoundedCache
 from application.zips.entries import SEPARATOR, Entry, key_of_path
 from application.zips.index_format import (
@@ -59,12 +59,14 @@ class ZipIndexes:
 
     def __init__(
         self,
-        objects: ObjectStore,
+        stores: ObjectStores,
         *,
         root_cache_bytes: int = ROOT_CACHE_BYTES,
         chunk_cache_bytes: int = CHUNK_CACHE_BYTES,
     ) -> None:
-        self._objects = objects
+        self._stores = stores
+        # Indexes lie in the service's own store, wherever their archives are.
+        self._objects = stores.at(None)
         self._roots: ByteBoundedCache[IndexRoot] = ByteBoundedCache(root_cache_bytes)
         self._chunks: ByteBoundedCache[list[bytes]] = ByteBoundedCache(chunk_cache_bytes)
         self._under_way: dict[str, asyncio.Task[IndexRoot]] = {}
@@ -166,11 +168,12 @@ class ZipIndexes:
 
     async def _parse(self, prefix: str, archive: StoredFile) -> IndexRoot:
         size = archive.size_bytes
-        tail = await self._objects.get(archive.key, start=max(size - TAIL_BYTES, 0), length=min(size, TAIL_BYTES))
+        archives = self._stores.at(archive.store)
+        tail = await archives.get(archive.key, start=max(size - TAIL_BYTES, 0), length=min(size, TAIL_BYTES))
         directory = find_directory(tail, size)
         with DirectoryParser(directory) as parser:
             if directory.size_bytes:
-                pieces = self._objects.stream(archive.key, start=directory.offset, length=directory.size_bytes)
+                pieces = archives.stream(archive.key, start=directory.offset, length=directory.size_bytes)
                 async with aclosing(pieces):
                     async for piece in pieces:
                         await self.run(parser.feed, piece)

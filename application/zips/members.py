@@ -8,6 +8,7 @@ from typing import NamedTuple
 from application.content_types import guess
 from application.context import CallContext
 from application.file_access import OpenFile
+from application.ports.object_store import ObjectStore
 from application.services import Services
 from application.zips.entries import Entry
 from application.zips.indexes import ArchiveIndex
@@ -62,6 +63,10 @@ class ZipMember(NamedTuple):
         """Whether a part can be read without what stands before it."""
         return self.entry.method == STORED
 
+    @property
+    def _objects(self) -> ObjectStore:
+        return self.services.stores.at(self.archive.file.store)
+
     async def stream(self, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Give the unpacked bytes in chunks. Of a member that takes no ranges only the whole can be had.
 
@@ -76,7 +81,7 @@ class ZipMember(NamedTuple):
         if entry.method == DEFLATED:
             chunks = self._inflated()
         else:
-            chunks = self.services.objects.stream(self.archive.file.key, start=self.start + start, length=length)
+            chunks = self._objects.stream(self.archive.file.key, start=self.start + start, length=length)
         size = crc32 = 0
         held = b""
         async with aclosing(chunks):
@@ -110,7 +115,7 @@ class ZipMember(NamedTuple):
 
     async def _inflated(self) -> AsyncGenerator[bytes, None]:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        packed = self.services.objects.stream(self.archive.file.key, start=self.start, length=self.entry.packed_bytes)
+        packed = self._objects.stream(self.archive.file.key, start=self.start, length=self.entry.packed_bytes)
         async with aclosing(packed):
             async for piece in packed:
                 left = piece
@@ -142,7 +147,9 @@ async def open_member(services: Services, archive: OpenFile, index: ArchiveIndex
     if entry is None:
         raise FileMissingError(f"File not found inside ZIP: {parsed}")
     _check(parsed, entry)
-    header = await services.objects.get(archive.file.key, start=entry.offset, length=LOCAL_HEADER.size)
+    header = await services.stores.at(archive.file.store).get(
+        archive.file.key, start=entry.offset, length=LOCAL_HEADER.size
+    )
     if len(header) < LOCAL_HEADER.size:
         raise _misplaced(parsed)
     signature, _, flags, method, _, _, _, _, _, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from application.ports.object_store import ObjectStore
+from application.ports.object_stores import ObjectStores
 from application.zips import layout
 from application.zips.layout import Member
 from domain.errors import TooLargeError
@@ -70,8 +70,8 @@ async def measure(pages: Pages, see: Callable[[TreeEntry], None]) -> Measures:
 class ArchiveWriter:
     """Gives the bytes of an archive."""
 
-    def __init__(self, objects: ObjectStore, pages: Pages) -> None:
-        self._objects = objects
+    def __init__(self, stores: ObjectStores, pages: Pages) -> None:
+        self._stores = stores
         self._pages = pages
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -142,8 +142,8 @@ class ArchiveWriter:
             yield batch
 
     async def _read(self, batch: Sequence[TreeEntry]) -> bytes:
-        read = self._objects.get
-        bodies = await asyncio.gather(*(read(entry.file.key) for entry in batch))
+        at = self._stores.at
+        bodies = await asyncio.gather(*(at(entry.file.store).get(entry.file.key) for entry in batch))
         parts: list[bytes] = []
         for entry, body in zip(batch, bodies, strict=True):
             _check_size(entry, len(body))
@@ -154,7 +154,7 @@ class ArchiveWriter:
         member = member_of(entry)
         yield layout.local_header(member)
         size = crc32 = 0
-        async with aclosing(self._objects.stream(entry.file.key)) as chunks:
+        async with aclosing(self._stores.at(entry.file.store).stream(entry.file.key)) as chunks:
             async for chunk in chunks:
                 size += len(chunk)
                 if member.crc32 is None:

@@ -23,7 +23,7 @@ class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """A new artifact whose arguments were checked and whose ids and alias were chosen.
 
     `stage_id` is set for a draft. `version_name` names the first version of one that is created committed. `secrets`
-    are ciphertext by name.
+    have been encrypted.
     """
 
     artifact_id: UUID
@@ -36,7 +36,7 @@ class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     stage_id: UUID | None = None
     overwrite: bool = False
     download_weights: Mapping[str, int] = msgspec.field(default_factory=dict)
-    secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
+    secrets: SecretsChange | None = None
 
 
 class Replaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
         _emit(new, key, created),
         _emit(new, alias_key(new.workspace, new.alias), claimed),
     ]
-    secrets = secrets_changed({}, SecretsChange(sealed=new.secrets))
+    secrets = secrets_changed(None, new.secrets) if new.secrets is not None else None
     if secrets is not None:
         events.append(_emit(new, key, secrets))
     if new.stage_id is not None:

@@ -115,15 +115,29 @@ class DownloadWeightSet(Event, frozen=True, kw_only=True):
     weight_milli: int
 
 
+class StoreLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a store of an artifact's own is. Endpoint and bucket are the service's own where they are None.
+
+    `id` is what the files in it carry.
+    """
+
+    id: str
+    endpoint_url: str | None = None
+    bucket: str | None = None
+    prefix: str = ""
+
+
 @event("artifact.secrets_changed")
 class SecretsChanged(Event, frozen=True, kw_only=True):
     """Secrets were set or removed. `sealed` holds ciphertext by name, which goes to no reader and to no other system.
 
-    All secrets are in this one type of event, those given at creation too.
+    All secrets are in this one type of event, those given at creation too. `store` is where new files go from then on
+    (null: no store of the artifact's own), when secrets were among them that say so.
     """
 
     sealed: dict[str, bytes] = msgspec.field(default_factory=dict)
     removed: tuple[str, ...] = ()
+    store: StoreLocation | UnsetType | None = UNSET
 
 
 @event("artifact.deleted")

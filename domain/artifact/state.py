@@ -21,7 +21,9 @@ from domain.artifact.events import (
     StageEdited,
     StageIntent,
     StageOpened,
+    StoreLocation,
 )
+from domain.artifact.store_secrets import STORE_SECRETS
 from domain.events import Event, EventMeta, JsonObject
 from domain.trees import TreeRoot
 
@@ -51,11 +53,19 @@ class OpenStage(msgspec.Struct, frozen=True, kw_only=True):
     opened_by: str
 
 
+class OwnStore(msgspec.Struct, frozen=True, kw_only=True):
+    """A store that files of the artifact may lie in, with the newest secrets that were set for it, as ciphertext."""
+
+    location: StoreLocation
+    sealed: Mapping[str, bytes]
+
+
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact as its events left it. Times are in microseconds, weights in thousandths.
 
     `manifest`, `config` and `type` are the committed values; those of a never-committed draft are what it was created
     with, and its stage holds what has been edited since. `secrets` are ciphertext by name.
+    `stores` are those of its own that it has had, by id; `store` is the one for new files.
     """
 
     id: UUID
@@ -74,6 +84,8 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     stage: OpenStage | None = None
     download_weights: "Map[str, int]" = msgspec.field(default_factory=Map)
     secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
+    store: str | None = None
+    stores: Mapping[str, OwnStore] = msgspec.field(default_factory=dict)
     is_deleted: bool = False
 
     @property
@@ -224,6 +236,19 @@ def _committed(state: Artifact, payload: ArtifactCommitted, meta: EventMeta) -> 
     }
 
 
+def _secrets_changed(state: Artifact, payload: SecretsChanged) -> dict[str, Any]:
+    kept = {name: sealed for name, sealed in state.secrets.items() if name not in payload.removed}
+    secrets = {**kept, **payload.sealed}
+    location = payload.store
+    if location is UNSET:
+        return {"secrets": secrets}
+    if location is None:
+        return {"secrets": secrets, "store": None}
+    sealed = {name: value for name, value in secrets.items() if name in STORE_SECRETS}
+    stores = {**state.stores, location.id: OwnStore(location=location, sealed=sealed)}
+    return {"secrets": secrets, "store": location.id, "stores": stores}
+
+
 def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id: UUID) -> Artifact | None:
     """Fold one event of an artifact's stream; a stream that does not begin with a creation is no artifact's."""
     if isinstance(payload, ArtifactCreated):
@@ -258,8 +283,7 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
                 weights = weights.delete(payload.path)
             changes = {"download_weights": weights}
         case SecretsChanged():
-            kept = {name: sealed for name, sealed in state.secrets.items() if name not in payload.removed}
-            changes = {"secrets": {**kept, **payload.sealed}}
+            changes = _secrets_changed(state, payload)
         case MarkedAsCollection():
             config = {**state.config, "is_collection": True}
             return msgspec.structs.replace(state, version=meta.stream_version, config=config)

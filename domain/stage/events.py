@@ -72,7 +72,7 @@ class FileUploaded(Event, frozen=True, kw_only=True):
 class MultipartStarted(Event, frozen=True, kw_only=True):
     """A path will be uploaded in parts. A `stage.file_uploaded` with the same `upload_id` completes it.
 
-    `store_upload_id` is the object store's own id of it. `expires_at` is in microseconds.
+    `store_upload_id` is the object store's own id of it; `store` is that of a file. `expires_at` is in microseconds.
     """
 
     upload_id: UUID
@@ -81,6 +81,7 @@ class MultipartStarted(Event, frozen=True, kw_only=True):
     part_count: int
     weight_milli: int
     expires_at: int
+    store: str | None = None
 
 
 @event("stage.multipart_abandoned")

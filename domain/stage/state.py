@@ -37,6 +37,7 @@ class OpenUpload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     store_upload_id: str
     part_count: int
     expires_at: int
+    store: str | None = None
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +168,7 @@ def _start(state: Stage, payload: MultipartStarted) -> Stage:
         store_upload_id=payload.store_upload_id,
         part_count=payload.part_count,
         expires_at=payload.expires_at,
+        store=payload.store,
     )
     return msgspec.structs.replace(
         state, files=state.files.set(payload.path, staged), uploads=state.uploads.set(payload.upload_id, upload)

@@ -61,8 +61,10 @@ class CatalogDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_state(artifact: Artifact) -> bytes:
-    """Encode a state, without its secrets: ciphertext stays in the log, where it can be made unreadable."""
-    return _ENCODER.encode(msgspec.structs.replace(artifact, secrets={}) if artifact.secrets else artifact)
+    """Encode a state, without its secrets and stores: ciphertext stays in the log alone."""
+    if artifact.secrets or artifact.stores:
+        artifact = msgspec.structs.replace(artifact, secrets={}, store=None, stores={})
+    return _ENCODER.encode(artifact)
 
 
 def decode_state(data: bytes) -> Artifact:

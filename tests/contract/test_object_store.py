@@ -18,14 +18,15 @@ from adapters.object_store.intake import WRITE_BYTES
 from application.ports.object_store import ObjectStore
 from domain.errors import InvalidArgumentError, NotFoundError, StorageFullError, TooLargeError
 from tests.support.object_store import MemoryObjectStore
+from tests.support.stores import leased
 
 LARGE = os.urandom(3 * WRITE_BYTES + 12_345)
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "leased"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    made: ObjectStore = DirectoryObjectStore(tmp_path) if request.param == "directory" else MemoryObjectStore()
-    yield made
+    made: ObjectStore = MemoryObjectStore() if request.param == "memory" else DirectoryObjectStore(tmp_path)
+    yield leased(made) if request.param == "leased" else made
     await made.close()
 
 

@@ -16,15 +16,16 @@ from domain.errors import InvalidArgumentError, NotFoundError, StorageFullError,
 from domain.stage.etags import multipart_etag
 from tests.contract.test_object_store import files, full_disk, pieces
 from tests.support.object_store import MemoryObjectStore
+from tests.support.stores import leased
 
 BODIES = [os.urandom(size) for size in (3_000_001, 70_000, 0, 1_500_000)]
 KEY = "a/v0-b/c"
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "leased"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    made: ObjectStore = DirectoryObjectStore(tmp_path) if request.param == "directory" else MemoryObjectStore()
-    yield made
+    made: ObjectStore = MemoryObjectStore() if request.param == "memory" else DirectoryObjectStore(tmp_path)
+    yield leased(made) if request.param == "leased" else made
     await made.close()
 
 

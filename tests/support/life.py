@@ -11,6 +11,7 @@ import msgspec
 from api.binding import bind
 from api.http.gateway import ARTIFACT_MANAGER, Gateway
 from application.context import CallContext
+from application.ports.object_stores import StoreOpener
 from application.services import Services
 from application.settings import Settings
 from bootstrap import open_gateway
@@ -29,7 +30,8 @@ class LocalService:
     The janitor works only when it is told to, at the time of a clock that can be moved.
     """
 
-    def __init__(self, data_dir: Path, **settings: Any) -> None:
+    def __init__(self, data_dir: Path, *, opener: StoreOpener | None = None, **settings: Any) -> None:
+        self._opener = opener
         self._settings = Settings(data_dir=data_dir, janitor_interval_seconds=86_400, **settings)
         self.clock = MovableClock()
         self._loop = asyncio.new_event_loop()
@@ -40,7 +42,7 @@ class LocalService:
 
     def start(self) -> None:
         opening = self._stack.enter_async_context(
-            open_gateway(self._settings, "http://service.test", self._fail, clock=self.clock)
+            open_gateway(self._settings, "http://service.test", self._fail, clock=self.clock, opener=self._opener)
         )
         self._gateway = self.run(opening)
         self.run(self._until_listing())

@@ -9,6 +9,7 @@ from application.zips.writing import ArchiveWriter, measure
 from domain.stage.events import StoredFile
 from domain.tree_chunks import TreeEntry
 from tests.support.object_store import MemoryObjectStore
+from tests.support.stores import OneStore
 
 MODIFIED_AT = 1_700_000_001_000_000
 
@@ -36,7 +37,7 @@ async def write_archive(objects: MemoryObjectStore, pages: Sequence[Sequence[Tre
     seen: list[TreeEntry] = []
     measures = await measure(walk, seen.append)
     assert seen == [entry for page in pages for entry in page]
-    parts = [chunk async for chunk in ArchiveWriter(objects, walk).stream()]
+    parts = [chunk async for chunk in ArchiveWriter(OneStore(objects), walk).stream()]
     return measures.size_bytes, b"".join([*parts, measures.end])
 
 

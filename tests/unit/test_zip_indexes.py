@@ -21,6 +21,7 @@ from domain.errors import UnavailableError, UnreadableArchiveError
 from domain.stage.events import StoredFile
 from tests.support.hostile_zips import REFUSED, overlapping, stored
 from tests.support.object_store import MemoryObjectStore
+from tests.support.stores import OneStore
 from tests.support.zips import pack
 
 ARTIFACT = UUID(int=7)
@@ -35,7 +36,7 @@ async def keep(objects: MemoryObjectStore, data: bytes, key: str = "archive") ->
 @asynccontextmanager
 async def opened(data: bytes) -> AsyncIterator[tuple[ZipIndexes, ArchiveIndex]]:
     objects = MemoryObjectStore()
-    indexes = ZipIndexes(objects)
+    indexes = ZipIndexes(OneStore(objects))
     try:
         yield indexes, await indexes.open(ARTIFACT, await keep(objects, data))
     finally:
@@ -192,7 +193,7 @@ async def test_hostile_archives_are_refused_and_stay_refused(case: str) -> None:
     archive = await keep(objects, REFUSED[case]())
     refusals = set()
     for _ in range(2):
-        indexes = ZipIndexes(objects)
+        indexes = ZipIndexes(OneStore(objects))
         for _ in range(2):
             with pytest.raises(UnreadableArchiveError) as raised:
                 await indexes.open(ARTIFACT, archive)
@@ -219,7 +220,7 @@ async def test_limits_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_index_is_built_once_however_many_ask() -> None:
     objects = MemoryObjectStore()
     archive = await keep(objects, pack({f"f{number}": b"" for number in range(50)}))
-    indexes = ZipIndexes(objects)
+    indexes = ZipIndexes(OneStore(objects))
     writes = objects.writes
     found = await asyncio.gather(*(indexes.open(ARTIFACT, archive) for _ in range(50)))
     assert len({index.prefix for index in found}) == 1
@@ -228,7 +229,7 @@ async def test_an_index_is_built_once_however_many_ask() -> None:
     await indexes.open(ARTIFACT, archive)
     assert objects.reads == reads
     await indexes.close()
-    again = ZipIndexes(objects)
+    again = ZipIndexes(OneStore(objects))
     index = await again.open(ARTIFACT, archive)
     assert objects.reads == reads + 1
     assert await again.find(index, "f7") is not None
@@ -240,7 +241,7 @@ async def test_an_index_is_built_once_however_many_ask() -> None:
 async def test_who_goes_away_does_not_take_the_index_along() -> None:
     objects = MemoryObjectStore()
     archive = await keep(objects, pack({"a": b""}))
-    indexes = ZipIndexes(objects)
+    indexes = ZipIndexes(OneStore(objects))
     impatient = asyncio.create_task(indexes.open(ARTIFACT, archive))
     await asyncio.sleep(0)
     patient = asyncio.create_task(indexes.open(ARTIFACT, archive))
@@ -254,7 +255,7 @@ async def test_who_goes_away_does_not_take_the_index_along() -> None:
 async def test_a_lost_index_is_built_anew(damage: str) -> None:
     objects = MemoryObjectStore()
     archive = await keep(objects, pack({"a": b"hello"}))
-    first = ZipIndexes(objects)
+    first = ZipIndexes(OneStore(objects))
     index = await first.open(ARTIFACT, archive)
     await first.close()
     part, change = damage.split("-")
@@ -262,7 +263,7 @@ async def test_a_lost_index_is_built_anew(damage: str) -> None:
     await objects.delete([key])
     if change == "changed":
         await objects.put(key, b"\x91\xa3abc")
-    second = ZipIndexes(objects)
+    second = ZipIndexes(OneStore(objects))
     index = await second.open(ARTIFACT, archive)
     if part == "chunks":
         with pytest.raises(UnavailableError, match="built anew"):

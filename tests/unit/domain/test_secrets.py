@@ -118,7 +118,13 @@ def test_no_error_about_a_value_shows_it() -> None:
 
 def test_secrets_given_at_creation_are_an_event_of_their_own() -> None:
     new = CreateArtifact(
-        artifact_id=uid("new"), workspace="ws", alias="n", type=None, manifest={}, config={}, secrets={"A": b"1"}
+        artifact_id=uid("new"),
+        workspace="ws",
+        alias="n",
+        type=None,
+        manifest={},
+        config={},
+        secrets=SecretsChange(sealed={"A": b"1"}),
     )
     events = events_of(decide_create(new, chain(), None, None))
     assert [event for event in events if isinstance(event, SecretsChanged)] == [SecretsChanged(sealed={"A": b"1"})]
