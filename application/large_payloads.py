@@ -156,6 +156,10 @@ class LargePayloadEventLog:
         event = await self._inner.find(event_id)
         return None if event is None else await self._resolve(event)
 
+    async def has_event(self, event_id: EventId) -> bool:
+        """Tell whether an event is in the log."""
+        return await self._inner.has_event(event_id)
+
     async def close(self) -> None:
         """Close the log; the object store belongs to somebody else."""
         await self._inner.close()

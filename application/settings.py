@@ -122,6 +122,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Annotated[int, Meta(ge=1 * MEBI)] | None,
         Meta(description="Disk for the log of accesses; beyond it none are recorded; unset: as the disk allows."),
     ] = None
+    object_grace_seconds: Annotated[
+        float, Meta(ge=0, description="Age below which no object is removed, whether anything names it or not.")
+    ] = 86_400.0
+    sweep_interval_seconds: Annotated[
+        float, Meta(ge=0.05, description="Pause between two searches of the store for objects that nothing names.")
+    ] = 21_600.0
     janitor_interval_seconds: Annotated[
         float, Meta(ge=0.05, le=86_400, description="Pause between two rounds of the janitor.")
     ] = 60.0

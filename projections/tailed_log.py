@@ -80,6 +80,10 @@ class TailedLog:
         """Read an artifact's events, newest first."""
         return await self._log.history(artifact_id=artifact_id, before=before, limit=limit)
 
+    async def has_event(self, event_id: EventId) -> bool:
+        """Tell whether an event is in the log."""
+        return await self._log.has_event(event_id)
+
     async def find(self, event_id: EventId) -> RecordedEvent | None:
         """Find an event by its id."""
         return await self._log.find(event_id)

@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from application.chores.registry import CHORES, Chore
-from application.chores.turn import Tally, Turn, pause
+from application.chores.turn import Tally, Turn, TurnStoppedError, pause
 from application.services import Services
 
-CHORE_SECONDS = 600.0
+CHORE_SECONDS = 3_600.0
 """After so long a turn that does not end by itself is given up, as when a disk does not answer."""
 
 _log = structlog.get_logger()
@@ -42,6 +42,8 @@ async def run(janitor: Janitor, stop: asyncio.Event) -> None:
             try:
                 async with asyncio.timeout(CHORE_SECONDS):
                     await chore.run(janitor.services, turn)
+            except TurnStoppedError:
+                return
             except Exception as error:  # noqa: BLE001 - The edge of a chore: it must not stop the others.
                 # Told once, not at each round; what it remembers may be why, so it begins anew.
                 memories[chore.name].clear()

@@ -171,6 +171,10 @@ class SqliteEventLog:
         row = _translated(lambda: self._inline.row_by_id(event_id))
         return None if row is None else to_recorded(row)
 
+    async def has_event(self, event_id: EventId) -> bool:
+        """Tell whether an event is in the log."""
+        return _translated(lambda: self._inline.row_by_id(event_id)) is not None
+
     async def verify_chain(self, stream_id: StreamId) -> int:
         """Verify the hash chain of a stream, and count its events.
 

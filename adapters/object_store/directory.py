@@ -1,13 +1,16 @@
 """Objects as files below a directory."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from adapters.object_store.disk import Disk
+import structlog
+
+from adapters.object_store.disk import DamagedObjectError, Disk
 from adapters.object_store.intake import discard, receive, retrieve
 from adapters.object_store.lanes import Lane
 from adapters.object_store.multipart import MultipartUploads
@@ -21,6 +24,7 @@ READ_CHUNK_BYTES = 512 * 1024
 MAX_THREADS = 16
 """Disk accesses at the same time; further ones wait."""
 
+_logger = structlog.get_logger()
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -169,19 +173,35 @@ def _list(disk: Disk, prefix: str, after: str, limit: int) -> Sequence[StoredObj
         except NotFoundError:
             # It was deleted since its directory was read.
             continue
+        except DamagedObjectError:
+            # Whoever reads it is refused. In a list it must not hide all that comes after it.
+            _logger.error("damaged_object", path=str(path))
+            continue
     return found
 
 
 def _keys(directory: Path, base: str, prefix: str, after: str) -> Iterator[tuple[str, Path]]:
     """Walk a directory in key order; what lies before `after` or outside the prefix is not entered."""
     try:
-        entries = sorted((entry.name + "/" * entry.is_dir(), entry) for entry in directory.iterdir())
+        with os.scandir(directory) as entries:
+            # Chosen before they are sorted, because a page may need few of a million directories.
+            names = sorted(
+                name
+                for name in (entry.name + "/" * entry.is_dir() for entry in entries)
+                if _is_sought(base + name, prefix, after)
+            )
     except (FileNotFoundError, NotADirectoryError):
         return
-    for name, path in entries:
+    for name in names:
         key = base + name
-        if not name.endswith("/"):
-            if key.startswith(prefix) and key > after:
-                yield key, path
-        elif (key.startswith(prefix) or prefix.startswith(key)) and (key > after or after.startswith(key)):
-            yield from _keys(path, key, prefix, after)
+        if name.endswith("/"):
+            yield from _keys(directory / name, key, prefix, after)
+        else:
+            yield key, directory / name
+
+
+def _is_sought(key: str, prefix: str, after: str) -> bool:
+    """Tell whether a key, or any key below one that ends in a slash, has a prefix and comes after another."""
+    if key.endswith("/"):
+        return (key.startswith(prefix) or prefix.startswith(key)) and (key > after or after.startswith(key))
+    return key.startswith(prefix) and key > after

@@ -39,6 +39,8 @@ def gc(dry_run: bool, data_dir: Path | None) -> None:
             click.echo(row.format(chore, what, tally.items, _size(tally.size_bytes)))
         if not tallies:
             click.echo(row.format(chore, "nothing", 0, ""))
+    if any(tally.is_problem for tallies in done.values() for tally in tallies.values()):
+        raise click.ClickException("There are problems; the log says which")
 
 
 def _size(size_bytes: int) -> str:

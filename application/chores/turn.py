@@ -11,13 +11,20 @@ TURN_SECONDS = 30.0
 WORKING_SHARE = 0.2
 """The part of a turn in which a chore works; the rest of the time belongs to commands and queries."""
 LONGEST_PAUSE_SECONDS = 1.0
+SLICE_SECONDS = 0.005
+"""Work inside one piece goes on for so long before others get their turn."""
+
+
+class TurnStoppedError(Exception):
+    """The janitor was told to stop in the middle of a piece of work."""
 
 
 class Tally(msgspec.Struct):
-    """How many things a chore dealt with, and the bytes of those that have any."""
+    """How many things a chore dealt with, and the bytes of those that have any; problems are for the operator."""
 
     items: int = 0
     size_bytes: int = 0
+    is_problem: bool = False
 
 
 class Turn:
@@ -50,9 +57,9 @@ class Turn:
         """What was done so far, by name."""
         return self._tallies
 
-    def count(self, what: str, items: int = 1, size_bytes: int = 0) -> None:
+    def count(self, what: str, items: int = 1, size_bytes: int = 0, *, is_problem: bool = False) -> None:
         """Note what was done, or would be done in a dry run: things in the plural, such as "drafts expired"."""
-        tally = self._tallies.setdefault(what, Tally())
+        tally = self._tallies.setdefault(what, Tally(is_problem=is_problem))
         tally.items += items
         tally.size_bytes += size_bytes
 
@@ -67,6 +74,19 @@ class Turn:
         await pause(self._stop, min(worked * self._pause_factor, LONGEST_PAUSE_SECONDS))
         self._resumed = self._now()
         return not self._is_over()
+
+    async def breathe(self) -> None:
+        """Let others have their turn inside a piece of work that has to be done as a whole, however long it takes.
+
+        Raises:
+            TurnStoppedError: The janitor was told to stop.
+        """
+        if self._stop.is_set():
+            raise TurnStoppedError
+        worked = self._now() - self._resumed
+        if worked > SLICE_SECONDS:
+            await pause(self._stop, min(worked * self._pause_factor, LONGEST_PAUSE_SECONDS))
+            self._resumed = self._now()
 
     def _is_over(self) -> bool:
         is_late = self._seconds is not None and self._now() - self._began >= self._seconds

@@ -158,6 +158,10 @@ class EventLog(Protocol):
         """Find an event by its id, to learn the outcome of an append whose answer was lost."""
         ...
 
+    async def has_event(self, event_id: EventId) -> bool:
+        """Tell whether an event is in the log, without reading its payload."""
+        ...
+
     async def close(self) -> None:
         """Finish what is under way and release everything."""
         ...

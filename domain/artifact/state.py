@@ -66,6 +66,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     `manifest`, `config` and `type` are the committed values; those of a never-committed draft are what it was created
     with, and its stage holds what has been edited since. `secrets` are ciphertext by name.
     `stores` are those of its own that it has had, by id; `store` is the one for new files.
+    A deleted artifact keeps its versions, and the objects that they name, unless it `has_given_up_files`.
     """
 
     id: UUID
@@ -87,6 +88,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     store: str | None = None
     stores: Mapping[str, OwnStore] = msgspec.field(default_factory=dict)
     is_deleted: bool = False
+    has_given_up_files: bool = False
 
     @property
     def latest(self) -> VersionEntry | None:
@@ -288,7 +290,9 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             config = {**state.config, "is_collection": True}
             return msgspec.structs.replace(state, version=meta.stream_version, config=config)
         case ArtifactDeleted():
-            changes = {"is_deleted": True, "stage": None}
+            # What takes over the alias of an artifact does not take over its files.
+            gave_up = payload.delete_files or payload.replaced_by is not None
+            changes = {"is_deleted": True, "stage": None, "has_given_up_files": gave_up}
         case _:
             raise ValueError(f"{type(payload).__name__} does not belong to an artifact")
     return msgspec.structs.replace(state, version=meta.stream_version, last_modified=meta.recorded_at, **changes)

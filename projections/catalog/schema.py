@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """A change of what the tables hold takes a new version, which is built from the first event."""
 
 BUSY_SECONDS: Final = 5.0

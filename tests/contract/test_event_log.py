@@ -251,6 +251,8 @@ async def test_an_event_is_found_by_its_id(log: EventLog) -> None:
     assert found is not None
     assert (found.payload, found.envelope.position) == (Added(amount=9), 1)
     assert await log.find(EventId(uuid4())) is None
+    assert await log.has_event(event.meta.event_id)
+    assert not await log.has_event(EventId(uuid4()))
 
 
 async def test_a_waiting_reader_is_woken_by_an_append(log: EventLog) -> None:

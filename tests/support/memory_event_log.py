@@ -107,6 +107,9 @@ class MemoryEventLog:
     async def find(self, event_id: EventId) -> RecordedEvent | None:
         return next((recorded for recorded in self.recorded if recorded.envelope.event_id == event_id), None)
 
+    async def has_event(self, event_id: EventId) -> bool:
+        return await self.find(event_id) is not None
+
     async def close(self) -> None:
         self.gate.set()
         self.answer_gate.set()
