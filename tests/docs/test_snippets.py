@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import requests
 
 from tests.docs.generated import ROOT, pages
 from tests.docs.snippets import Snippet, SnippetError, find_snippets
@@ -39,13 +42,22 @@ def test_examples_of_a_page_run_in_order(
     monkeypatch.setenv("SERVER_URL", server.url)
     monkeypatch.setenv("TOKEN", server.token("alice"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for snippet in snippets:
-        if snippet.language == "python":
-            run_python(page, snippet, namespace)
-        else:
-            for name, value in run_bash(page, snippet, tmp_path).items():
-                monkeypatch.setenv(name, value)
+    with ExitStack() as at_the_end:
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        at_the_end.callback(close_clients, namespace)
+        for snippet in snippets:
+            if snippet.language == "python":
+                run_python(page, snippet, namespace)
+            else:
+                for name, value in run_bash(page, snippet, tmp_path).items():
+                    monkeypatch.setenv(name, value)
+
+
+def close_clients(namespace: dict[str, Any]) -> None:
+    """Close what a page left open: a reader's program ends after it, this one goes on."""
+    for value in namespace.values():
+        if isinstance(value, httpx.Client | requests.Session):
+            value.close()
 
 
 def run_python(page: Path, snippet: Snippet, namespace: dict[str, Any]) -> None:
