@@ -6,9 +6,12 @@ from domain.ids import Position
 
 
 class Progress:
-    """The newest position that a read model of this process holds. Used from one event loop alone."""
+    """The newest position that a read model of this process holds. Used from one event loop alone.
 
-    def __init__(self, position: Position = Position(0)) -> None:  # noqa: B008 - A constant.
+    Until the first one is announced nothing can be read, not even of an empty log.
+    """
+
+    def __init__(self, position: Position | None = None) -> None:
         self._position = position
         self._waiting: list[tuple[Position, asyncio.Future[None]]] = []
         self._demanded = asyncio.Event()
@@ -16,11 +19,11 @@ class Progress:
     @property
     def position(self) -> Position:
         """The position up to which the read model holds all events."""
-        return self._position
+        return Position(0) if self._position is None else self._position
 
     def announce(self, position: Position) -> None:
         """Say that everything up to a position can be read; it never goes back."""
-        if position <= self._position:
+        if self._position is not None and position <= self._position:
             return
         self._position = position
         still: list[tuple[Position, asyncio.Future[None]]] = []
@@ -33,7 +36,7 @@ class Progress:
 
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
         """Wait until everything up to a position can be read; False when the time is over."""
-        if self._position >= position:
+        if self._position is not None and self._position >= position:
             return True
         entry = (position, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)

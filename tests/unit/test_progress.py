@@ -30,3 +30,11 @@ async def test_gathering_ends_by_itself() -> None:
     progress = Progress()
     await progress.wait_for_demand(0.01)
     assert not await progress.wait_until(Position(1), 0.01)
+
+
+async def test_who_waits_for_the_beginning_waits_until_something_can_be_read() -> None:
+    progress = Progress()
+    assert progress.position == 0
+    assert not await progress.wait_until(Position(0), 0.01)
+    progress.announce(Position(0))
+    assert await progress.wait_until(Position(0), LONG)
