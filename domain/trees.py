@@ -20,9 +20,9 @@ from operator import attrgetter
 
 import msgspec
 
-MEAN_CHUNK_FILES = 512
+MEAN_CHUNK_FILES = 128
 """One key in so many ends a chunk. Part of the stored format: changing it would rewrite trees at their next change."""
-MAX_CHUNK_FILES = 2048
+MAX_CHUNK_FILES = 512
 """Files in the largest chunk. Part of the stored format, like the mean."""
 INDEX_FORMAT = 1
 """Version of the stored format of indexes and their chunks."""
