@@ -7,6 +7,7 @@ from application.commands.create import create
 from application.commands.delete import delete
 from application.commands.edit import commit, discard, edit
 from application.commands.files import put_file, remove_file, write_file
+from application.commands.lineage import set_parent
 from application.commands.multipart import put_file_complete_multipart, put_file_start_multipart
 from application.commands.secrets import set_secret
 from application.commands.statistics import reset_stats, set_download_weight
@@ -130,6 +131,13 @@ _DECLARED = (
         operation=Operation.SET_SECRET,
         changes_state=True,
         keep_null=("secret_value",),
+    ),
+    Method(
+        name="set_parent",
+        parameters=parameters.SetParent,
+        handler=set_parent,
+        operation=Operation.READ,
+        changes_state=True,
     ),
     Method(
         name="set_download_weight",

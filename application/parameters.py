@@ -284,6 +284,14 @@ class WriteFile(Command, frozen=True, forbid_unknown_fields=True):
     branch: Branch = None
 
 
+class SetParent(Command, frozen=True, forbid_unknown_fields=True):
+    """Move an artifact into another collection of its workspace, or to the top level."""
+
+    artifact_id: Id
+    new_parent_id: Annotated[Id | None, Meta(description="Default: no collection, the top level.")] = None
+    comment: Comment = None
+
+
 class SetDownloadWeight(Command, frozen=True, forbid_unknown_fields=True):
     """Set what one download of a path adds to the download count."""
 

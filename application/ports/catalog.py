@@ -63,6 +63,14 @@ class Catalog(Protocol):
         """
         ...
 
+    async def levels_below(self, artifact_id: UUID) -> int:
+        """Count the levels of artifacts below an artifact: 0 without children, 1 with children that have none.
+
+        Raises:
+            UnavailableError: There are so many collections that it took too long, or too many wait.
+        """
+        ...
+
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
         """Wait until the read model holds all events up to a position; False when the time is over."""
         ...

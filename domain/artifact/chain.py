@@ -42,11 +42,11 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Chain(viewer=self.viewer, artifacts=self.artifacts[1:])
 
 
-def check_depth(parents: Chain) -> None:
-    """Refuse a child that would be deeper than a chain may be.
+def check_depth(parents: Chain, levels_below: int = 0) -> None:
+    """Refuse a child that would be deeper than a chain may be, or what is below it.
 
     Raises:
         InvalidArgumentError: The chain of parents is full.
     """
-    if len(parents.artifacts) >= MAX_CHAIN:
+    if len(parents.artifacts) + levels_below >= MAX_CHAIN:
         raise InvalidArgumentError(f"Collections can be nested {MAX_CHAIN} levels deep at most.")

@@ -115,6 +115,13 @@ class DownloadWeightSet(Event, frozen=True, kw_only=True):
     weight_milli: int
 
 
+@event("artifact.parent_set")
+class ParentSet(Event, frozen=True, kw_only=True):
+    """The artifact went into another collection, or to the top level (null), with all that is below it."""
+
+    parent_id: UUID | None
+
+
 class StoreLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a store of an artifact's own is. Endpoint and bucket are the service's own where they are None.
 

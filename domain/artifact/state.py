@@ -15,6 +15,7 @@ from domain.artifact.events import (
     ArtifactEdited,
     DownloadWeightSet,
     MarkedAsCollection,
+    ParentSet,
     SecretsChanged,
     StagedContent,
     StageDiscarded,
@@ -284,6 +285,8 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             elif payload.path in weights:
                 weights = weights.delete(payload.path)
             changes = {"download_weights": weights}
+        case ParentSet():
+            changes = {"parent_id": payload.parent_id}
         case SecretsChanged():
             changes = _secrets_changed(state, payload)
         case MarkedAsCollection():

@@ -4,10 +4,12 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+from uuid import UUID
 
 import structlog
 
@@ -18,6 +20,7 @@ from domain.ids import Position
 from projections.catalog.compiler import Compiler
 from projections.catalog.cursor import After, decode_cursor, encode_cursor
 from projections.catalog.document import decode_state
+from projections.catalog.levels import levels_below
 from projections.catalog.planner import FEW, Found, Planner
 from projections.catalog.schema import connect, uri_of
 from projections.catalog.scope import resolve_scope
@@ -43,6 +46,8 @@ SELECT d.artifact_id, s.state FROM main.documents d JOIN main.states s ON s.doc 
 _GET_COUNTS: Final = "SELECT views, downloads_milli FROM counters.counters WHERE artifact_id = ?"
 
 _logger = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 
 class SqliteCatalog:
@@ -92,14 +97,11 @@ class SqliteCatalog:
             InvalidArgumentError: The cursor is none, or belongs to another order or another log.
             UnavailableError: The search took too long, or too many wait.
         """
-        if self._waiting >= MAX_WAITING:
-            raise UnavailableError("Too many searches at once; try again later.")
-        deadline = time.monotonic() + self._timeout_seconds
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._search, query, deadline)
-        finally:
-            self._waiting -= 1
+        return await self._ask(lambda reader, deadline: reader.search(query, deadline))
+
+    async def levels_below(self, artifact_id: UUID) -> int:
+        """Count the levels of artifacts below an artifact; see the port."""
+        return await self._ask(lambda reader, deadline: reader.levels_below(artifact_id, deadline))
 
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
         """Wait until the read model holds all events up to a position; False when the time is over."""
@@ -117,13 +119,24 @@ class SqliteCatalog:
 
     def answer(self, query: CatalogQuery) -> CatalogPage:
         """Answer one page in the calling thread."""
-        return self._search(query, time.monotonic() + self._timeout_seconds)
+        deadline = time.monotonic() + self._timeout_seconds
+        return self._look(lambda reader, deadline: reader.search(query, deadline), deadline)
 
-    def _search(self, query: CatalogQuery, deadline: float) -> CatalogPage:
+    async def _ask(self, look: "Callable[[_Reader, float], _T]") -> _T:
+        if self._waiting >= MAX_WAITING:
+            raise UnavailableError("Too many searches at once; try again later.")
+        deadline = time.monotonic() + self._timeout_seconds
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._look, look, deadline)
+        finally:
+            self._waiting -= 1
+
+    def _look(self, look: "Callable[[_Reader, float], _T]", deadline: float) -> _T:
         if time.monotonic() > deadline:
             raise UnavailableError("The search waited too long; try again later.")
         try:
-            return self._reader().search(query, deadline)
+            return look(self._reader(), deadline)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 raise UnavailableError("The search takes too long; narrow it down.") from error
@@ -173,11 +186,21 @@ class _Reader:
 
     def search(self, query: CatalogQuery, deadline: float) -> CatalogPage:
         """Answer one page, all of it from one state of the file."""
+        with self._one_state(deadline):
+            return self._answer(query, deadline)
+
+    def levels_below(self, artifact_id: UUID, deadline: float) -> int:
+        """Count the levels below an artifact."""
+        with self._one_state(deadline):
+            return levels_below(self._connection, artifact_id)
+
+    @contextmanager
+    def _one_state(self, deadline: float) -> Iterator[None]:
         connection = self._connection
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_OPERATIONS)
         connection.execute("BEGIN")
         try:
-            return self._answer(query, deadline)
+            yield
         finally:
             connection.set_progress_handler(None, 0)
             if connection.in_transaction:

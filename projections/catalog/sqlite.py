@@ -117,10 +117,10 @@ class CatalogFile:
             kept: dict[UUID, _Kept] = {}
             for event in fresh:
                 self._fold(event, kept)
-            # In the order of creation, so that a parent is there before its children.
+            places = {artifact_id: one.doc for artifact_id, one in kept.items()}
             for one in sorted(kept.values(), key=lambda kept_one: kept_one.doc):
                 if one.after is not None and one.after is not one.before:
-                    self._write(one.doc, one.before, one.after)
+                    self._write(one.doc, one.before, one.after, places)
             self._set_position(fresh[-1].envelope.position)
         self._position = fresh[-1].envelope.position
 
@@ -171,10 +171,10 @@ class CatalogFile:
             one.doc = envelope.position
         one.after = after
 
-    def _write(self, doc: int, before: Artifact | None, after: Artifact) -> None:
+    def _write(self, doc: int, before: Artifact | None, after: Artifact, places: Mapping[UUID, int]) -> None:
         document = catalog_document(after)
         workspace = self._id("workspaces", self._workspaces, after.workspace)
-        container = self._container(after, workspace)
+        container = self._container(after, workspace, places)
         self._connection.execute(
             _PUT_DOCUMENT,
             (
@@ -193,7 +193,7 @@ class CatalogFile:
         )
         self._connection.execute(_PUT_STATE, (doc, encode_node(document.node), encode_state(after)))
         old = catalog_document(before) if before is not None else None
-        old_container = self._container(before, workspace) if before is not None else container
+        old_container = self._container(before, workspace, places) if before is not None else container
         self._write_leaves(doc, container, document, old_container, old)
         self._write_grants(doc, container, document, old_container, old)
         self._write_text(doc, document.text, old.text if old else "")
@@ -259,9 +259,13 @@ class CatalogFile:
         self._connection.execute("INSERT INTO fts (rowid, text) VALUES (?, ?)", (doc, new))
         self._connection.execute("INSERT INTO texts VALUES (?, ?)", (doc, new))
 
-    def _container(self, artifact: Artifact, workspace: int) -> int:
+    def _container(self, artifact: Artifact, workspace: int, places: Mapping[UUID, int]) -> int:
         if artifact.parent_id is None:
             return -workspace
+        # A collection may be in the same batch as what goes into it, and behind it.
+        place = places.get(artifact.parent_id)
+        if place is not None:
+            return place
         row = self._connection.execute(
             "SELECT doc FROM documents WHERE artifact_id = ?", (artifact.parent_id.bytes,)
         ).fetchone()
