@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from application import parameters
 from application.commands.create import create
 from application.commands.delete import delete
+from application.commands.duplicate import duplicate
 from application.commands.edit import commit, discard, edit
 from application.commands.files import put_file, remove_file, write_file
 from application.commands.lineage import set_parent
@@ -29,6 +30,13 @@ _DECLARED = (
         name="discard", parameters=parameters.Discard, handler=discard, operation=Operation.EDIT, changes_state=True
     ),
     Method(name="delete", parameters=parameters.Delete, handler=delete, operation=Operation.DELETE, changes_state=True),
+    Method(
+        name="duplicate",
+        parameters=parameters.Duplicate,
+        handler=duplicate,
+        operation=Operation.READ,
+        changes_state=True,
+    ),
     Method(name="read", parameters=parameters.Read, handler=read, operation=Operation.READ, changes_state=False),
     Method(
         name="list",

@@ -284,6 +284,21 @@ class WriteFile(Command, frozen=True, forbid_unknown_fields=True):
     branch: Branch = None
 
 
+class Duplicate(Command, frozen=True, forbid_unknown_fields=True):
+    """Copy an artifact: its latest committed content and files, without its history, children and statistics."""
+
+    source_artifact_id: Id
+    target_alias: Annotated[str | None, Meta(description="Alias of the copy, or a pattern. Default: random words.")] = (
+        None
+    )
+    target_workspace: Annotated[str | None, Meta(description="Default: that of the parent, or the current one.")] = None
+    target_parent_id: Id | None = None
+    overwrite: bool = False
+    remove_secrets: Annotated[bool, Meta(description="False copies the secrets too, which needs `get_secret`.")] = True
+    stage: Annotated[bool, Meta(description="True makes the copy a draft.")] = False
+    comment: Comment = None
+
+
 class SetParent(Command, frozen=True, forbid_unknown_fields=True):
     """Move an artifact into another collection of its workspace, or to the top level."""
 

@@ -15,6 +15,7 @@ from domain.artifact.events import (
     ArtifactCommitted,
     ArtifactCreated,
     ArtifactEdited,
+    FilesLent,
     SecretsChanged,
     StageDiscarded,
     StageEdited,
@@ -190,6 +191,9 @@ class _Seen:
             content = data["content"]
             if "config" in content:
                 content["config"] = self._config(content["config"])
+        if isinstance(payload, FilesLent) and not self._sees_grants:
+            # Who copies what he may read is not the business of all others who may.
+            data.pop("borrower")
         tree = data.pop("tree", None)
         if tree is not None:
             data["file_count"], data["size_bytes"] = tree["file_count"], tree["size_bytes"]

@@ -38,4 +38,4 @@ def claims_of(artifact: Artifact | None, stage: Stage | None) -> Claims:
         if stage is not None and stage.base is not None:
             # The version that the stage started from may have been deleted since.
             trees.add(stage.base)
-    return Claims(trees=frozenset(trees), stage_id=stage_id)
+    return Claims(trees=frozenset(trees), stage_id=stage_id, borrowers=artifact.borrowers)

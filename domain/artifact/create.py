@@ -17,13 +17,14 @@ from domain.ids import StreamId, StreamKey, alias_key, artifact_key, children_co
 from domain.permissions import may_create, may_overwrite, require
 from domain.stage.events import StageStarted
 from domain.stage.state import stage_prefix
+from domain.trees import TreeRoot
 
 
 class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """A new artifact whose arguments were checked and whose ids and alias were chosen.
 
     `stage_id` is set for a draft. `version_name` names the first version of one that is created committed. `secrets`
-    have been encrypted.
+    have been encrypted. A copy of another artifact begins with the files of `tree`.
     """
 
     artifact_id: UUID
@@ -37,6 +38,8 @@ class CreateArtifact(msgspec.Struct, frozen=True, kw_only=True):
     overwrite: bool = False
     download_weights: Mapping[str, int] = msgspec.field(default_factory=dict)
     secrets: SecretsChange | None = None
+    duplicate_of: UUID | None = None
+    tree: TreeRoot | None = None
 
 
 class Replaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
         stage_id=new.stage_id,
         replaces=holder,
         download_weights=dict(new.download_weights),
+        duplicate_of=new.duplicate_of,
+        tree=new.tree if new.stage_id is None else None,
     )
     claimed = AliasClaimed(workspace=new.workspace, alias=new.alias, artifact_id=new.artifact_id)
     events += [
@@ -94,7 +99,7 @@ def decide_create(new: CreateArtifact, parents: Chain, alias: Alias | None, repl
         events.append(_emit(new, key, secrets))
     if new.stage_id is not None:
         prefix = stage_prefix(new.artifact_id, 0, new.stage_id)
-        started = StageStarted(artifact_id=new.artifact_id, index=0, prefix=prefix)
+        started = StageStarted(artifact_id=new.artifact_id, index=0, prefix=prefix, base=new.tree)
         events.append(_emit(new, stage_key(new.stage_id), started))
     if parent is not None:
         counter = children_counter(parent.id)

@@ -31,7 +31,8 @@ class StageIntent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class ArtifactCreated(Event, frozen=True, kw_only=True):
     """An artifact began: committed with a first version, or as a draft with an open stage.
 
-    `replaces` is the artifact whose alias this one took over by `overwrite`.
+    `replaces` is the artifact whose alias this one took over by `overwrite`. One that is a copy of `duplicate_of` has
+    that artifact's files, which lie where they are, as `tree`.
     """
 
     workspace: str
@@ -44,6 +45,15 @@ class ArtifactCreated(Event, frozen=True, kw_only=True):
     stage_id: UUID | None = None
     replaces: UUID | None = None
     download_weights: dict[str, int] = msgspec.field(default_factory=dict)
+    duplicate_of: UUID | None = None
+    tree: TreeRoot | None = None
+
+
+@event("artifact.files_lent")
+class FilesLent(Event, frozen=True, kw_only=True):
+    """Another artifact began with files of this one: its objects stay as long as the borrower names them."""
+
+    borrower: UUID
 
 
 @event("artifact.marked_as_collection")

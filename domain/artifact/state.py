@@ -14,6 +14,7 @@ from domain.artifact.events import (
     ArtifactDeleted,
     ArtifactEdited,
     DownloadWeightSet,
+    FilesLent,
     MarkedAsCollection,
     ParentSet,
     SecretsChanged,
@@ -67,6 +68,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     `manifest`, `config` and `type` are the committed values; those of a never-committed draft are what it was created
     with, and its stage holds what has been edited since. `secrets` are ciphertext by name.
     `stores` are those of its own that it has had, by id; `store` is the one for new files.
+    `borrowers` are artifacts that began with files of this one.
     A deleted artifact keeps its versions, and the objects that they name, unless it `has_given_up_files`.
     """
 
@@ -88,6 +90,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     store: str | None = None
     stores: Mapping[str, OwnStore] = msgspec.field(default_factory=dict)
+    borrowers: frozenset[UUID] = frozenset()
     is_deleted: bool = False
     has_given_up_files: bool = False
 
@@ -140,9 +143,10 @@ def _created(payload: ArtifactCreated, meta: EventMeta, artifact_id: UUID) -> Ar
             VersionEntry(
                 name=payload.version_name or "v0",
                 index=0,
-                comment=meta.comment or "Initial version",
+                comment=meta.comment or (None if payload.duplicate_of else "Initial version"),
                 created_at=meta.recorded_at,
                 manifest_at=meta.stream_version,
+                tree=payload.tree,
             ),
         )
     else:
@@ -289,6 +293,10 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             changes = {"parent_id": payload.parent_id}
         case SecretsChanged():
             changes = _secrets_changed(state, payload)
+        case FilesLent():
+            # What others do with its files changes nothing that the artifact shows.
+            borrowers = state.borrowers | {payload.borrower}
+            return msgspec.structs.replace(state, version=meta.stream_version, borrowers=borrowers)
         case MarkedAsCollection():
             config = {**state.config, "is_collection": True}
             return msgspec.structs.replace(state, version=meta.stream_version, config=config)

@@ -61,9 +61,9 @@ class CatalogDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_state(artifact: Artifact) -> bytes:
-    """Encode a state, without its secrets and stores: ciphertext stays in the log alone."""
-    if artifact.secrets or artifact.stores:
-        artifact = msgspec.structs.replace(artifact, secrets={}, store=None, stores={})
+    """Encode a state, without its secrets and stores (ciphertext stays in the log alone) and without its loans."""
+    if artifact.secrets or artifact.stores or artifact.borrowers:
+        artifact = msgspec.structs.replace(artifact, secrets={}, store=None, stores={}, borrowers=frozenset())
     return _ENCODER.encode(artifact)
 
 

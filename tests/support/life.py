@@ -40,6 +40,10 @@ class LocalService:
         self.failures = 0
         self.start()
 
+    @property
+    def data_dir(self) -> Path:
+        return self._settings.data_dir
+
     def start(self) -> None:
         opening = self._stack.enter_async_context(
             open_gateway(self._settings, "http://service.test", self._fail, clock=self.clock, opener=self._opener)
