@@ -15,6 +15,7 @@ from adapters.key_ring import AesKeyRing, parse_key_ring
 from adapters.key_table import SqliteKeyTable
 from adapters.object_store.directory import DirectoryObjectStore
 from adapters.system import SystemClock, SystemIds
+from adapters.templates.processes import TemplateProcesses
 from api.http.application_files import ApplicationFiles
 from api.http.gateway import ARTIFACT_MANAGER, WORKSPACE_MANAGER, Gateway, Readiness
 from application import artifact_methods, workspace_methods
@@ -34,6 +35,7 @@ from application.record_cache import RecordCache
 from application.services import Services
 from application.settings import Settings
 from application.signed_urls import SignedUrls
+from application.site_passes import SitePasses
 from application.state_cache import StateCache
 from application.tokens import Tokens
 from application.vault import Vault
@@ -199,6 +201,8 @@ async def _open_application(
     stack.push_async_callback(stores.close)
     zip_indexes = ZipIndexes(stores)
     stack.push_async_callback(zip_indexes.close)
+    templates = TemplateProcesses()
+    stack.push_async_callback(templates.close)
     services = Services(
         settings=settings,
         clock=clock,
@@ -224,6 +228,8 @@ async def _open_application(
         tokens=tokens,
         records=RecordCache(),
         vault=vault,
+        templates=templates,
+        passes=SitePasses(_secret(settings).encode(), clock=clock, ids=ids),
     )
     stack.push_async_callback(services.completions.close)
 

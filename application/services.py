@@ -14,10 +14,12 @@ from application.ports.object_stores import ObjectStores
 from application.ports.stages import OpenStages
 from application.ports.statistics import Statistics
 from application.ports.system import Clock, IdSource
+from application.ports.templates import TemplateRenderer
 from application.record_cache import RecordCache
 from application.settings import Settings
 from application.shared_work import SharedWork
 from application.signed_urls import SignedUrls
+from application.site_passes import SitePasses
 from application.state_cache import StateCache
 from application.tokens import Tokens
 from application.vault import Vault
@@ -52,5 +54,7 @@ class Services:
     tokens: Tokens
     records: RecordCache
     vault: Vault
+    templates: TemplateRenderer
+    passes: SitePasses
     chains: ChainCache = field(default_factory=ChainCache)
     completions: "SharedWork[tuple[UUID, UUID, str], Reply]" = field(default_factory=SharedWork)

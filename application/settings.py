@@ -44,6 +44,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     local_base_url: Annotated[
         str | None, Meta(description="Address inside the cluster, for `use_local_url`; unset: the public one.")
     ] = None
+    sites_url: Annotated[
+        str | None,
+        Meta(
+            description="Address of sites, apart from the service's own; with `*` as the first part of its name, such "
+            "as `https://*.sites.example.org`, each site has an origin of its own; unset: they are shown on the "
+            "service's own, in a sandbox."
+        ),
+    ] = None
     token_secret: Annotated[
         str | None,
         Meta(description="Secret that signs tokens and URLs, 32 characters or more; unset: one kept in the data dir."),
@@ -146,6 +154,7 @@ _EMBEDDED = {
     "bus_url": EMBEDDED_BUS,
 }
 _SHORTEST_SECRET = 32
+_SITES_URL = re.compile(r"https?://(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -165,12 +174,24 @@ def find_mistake(settings: Settings) -> tuple[str, str] | None:
             return field, "must begin with http:// or https://"
         if address is not None and address.endswith("/"):
             return field, "must not end with a slash"
+    mistake = settings.sites_url and _mistake_in_sites_url(settings.sites_url, settings.public_base_url)
+    if mistake:
+        return "sites_url", mistake
     if settings.token_secret is not None and len(settings.token_secret) < _SHORTEST_SECRET:
         return "token_secret", f"must have at least {_SHORTEST_SECRET} characters"
     if settings.client_address_header is not None and not _HEADER_NAME.fullmatch(settings.client_address_header):
         return "client_address_header", "must be the name of a header"
     if settings.buffered_bytes < settings.request_bytes:
         return "buffered_bytes", f"must be at least {variable_name('request_bytes')} ({settings.request_bytes})"
+    return None
+
+
+def _mistake_in_sites_url(address: str, public_base_url: str | None) -> str | None:
+    match = _SITES_URL.fullmatch(address)
+    if match is None:
+        return "must be like https://sites.example.org or https://*.sites.example.org, without a path"
+    if public_base_url is not None and address == "/".join(public_base_url.split("/", 3)[:3]).lower():
+        return "must be another address than the service's own"
     return None
 
 

@@ -81,6 +81,16 @@ class SignedUrls:
         self._local_base_url = local_base_url
         self._clock = clock
 
+    @property
+    def public_base_url(self) -> str:
+        """The address under which clients reach the service, without a slash at its end."""
+        return self._base(use_local_url=False)
+
+    @property
+    def local_base_url(self) -> str:
+        """The address inside the cluster, without a slash at its end."""
+        return self._base(use_local_url=True)
+
     def get_url(
         self,
         key: str,

@@ -218,3 +218,9 @@ class StorageFullError(ArtifactManagerError):
 
 class StaleFactsError(Exception):
     """The facts that a decision was given are older than the states: they have to be fetched again. No refusal."""
+
+
+class TemplateFailedError(ArtifactManagerError):
+    """A page of a site cannot be made: its template has a mistake, or takes more time, memory or room than it may."""
+
+    code = "template_failed"

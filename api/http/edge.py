@@ -19,7 +19,8 @@ from api.http.gateway import Gateway
 from api.http.health import LIVENESS, PROBES
 from api.http.problems import answer_error, answer_problem
 from api.http.rate_limits import RateLimits, rate_limits
-from api.http.raw_routes import OBJECTS, RawRoute, find_raw_route
+from api.http.raw_routes import OBJECTS, VIEW, RawRoute, find_raw_route
+from api.sites.address import is_sites_host
 
 _CLOSED_BY_CLIENT = 499
 _LET_GO_SECONDS = 0.05
@@ -38,6 +39,7 @@ class Edge:
         self.resources = resources
         self._most_active = gateway.settings.active_requests
         self._limits = rate_limits(gateway)
+        self._sites_url = gateway.settings.sites_url
         self._active: set[asyncio.Task[Any]] = set()
         self._is_draining = False
         self._idle = asyncio.Event()
@@ -87,6 +89,9 @@ class Edge:
             return
         parts = exchange.path.split("/", 5)
         route = find_raw_route(parts)
+        if self._sites_url is not None and route is not VIEW and is_sites_host(exchange, self._sites_url):
+            await answer_problem(exchange, 404, "There is nothing at this address")
+            return
         if self._limits is not None and not await self._is_within(self._limits, exchange, route):
             return
         if route is None:

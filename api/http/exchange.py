@@ -53,7 +53,7 @@ class Exchange:
     """A request being answered: reads it, sends the answer, and remembers what the log says about both.
 
     `operation`, `actor_id` and `workspace` are filled in while the request is understood. `status` is None until the
-    answer has begun.
+    answer has begun. `own_headers` names those of the headers that every answer has which this one says itself.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Exchange:
         "method",
         "operation",
         "origin",
+        "own_headers",
         "path",
         "query",
         "receive",
@@ -89,6 +90,7 @@ class Exchange:
         self.status: int | None = None
         self.is_answered = False
         self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.own_headers: frozenset[bytes] = frozenset()
         self.operation: str | None = None
         self.changes_state = False
         self.actor_id: str | None = None
@@ -216,6 +218,10 @@ class Exchange:
         await send({"type": "http.response.body", "body": sent, "more_body": False})
 
     def _common_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        found = self._headers_of_all()
+        return [header for header in found if header[0] not in self.own_headers] if self.own_headers else found
+
+    def _headers_of_all(self) -> Sequence[tuple[bytes, bytes]]:
         common = (*_SAFE, (b"x-request-id", self.request_id.encode()), *self.limit_headers)
         if self.origin is None:
             return common

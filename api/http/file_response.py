@@ -7,7 +7,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from api.http.departure import Departure, watched
-from api.http.exchange import Exchange
+from api.http.exchange import Exchange, Headers
 from api.http.preconditions import NOT_MODIFIED, failed_precondition, may_be_partial
 from api.http.problems import answer_problem
 from application.ranges import parse_range
@@ -17,6 +17,12 @@ WATCHED_BYTES = 1024 * 1024
 """A longer body is not read to its end for a client that has gone away."""
 
 _SECOND = 1_000_000
+_CONFINED = (
+    # What the bytes are depends on the caller's rights, so they are kept by nobody without asking again.
+    (b"cache-control", b"private, no-cache"),
+    # A page among the files must not run as a page of this service.
+    (b"content-security-policy", b"sandbox"),
+)
 
 
 class SendableFile(Protocol):
@@ -59,14 +65,19 @@ async def send_file(
     before_bytes: Callable[[], Awaitable[None]] | None = None,
     *,
     takes_ranges: bool = True,
+    own_headers: Headers | None = None,
 ) -> None:
     """Answer 200 or 206 with bytes; 304 when the caller has them, 412 when he means others, 416 beyond their end.
 
     `before_bytes` runs when bytes are about to leave, and not for HEAD, 304, 412 and 416. A malformed Range and one of
-    several parts are ignored, as HTTP allows; so is any other where the file `takes_ranges` not.
+    several parts are ignored, as HTTP allows; so is any other where the file `takes_ranges` not. `own_headers` say how
+    the bytes may be kept and shown; without them nobody keeps them without asking again, and a page runs nothing.
     """
     modified = datetime.fromtimestamp(file.modified_at // _SECOND, UTC)
     headers = _headers(file, modified, takes_ranges=takes_ranges)
+    headers += _CONFINED if own_headers is None else own_headers
+    if own_headers is None:
+        headers.append((b"content-disposition", _disposition(file.path)))
     failed = failed_precondition(exchange, file.etag, modified)
     if failed == NOT_MODIFIED:
         await exchange.respond(failed, content_type=None, headers=headers)
@@ -122,11 +133,6 @@ def _headers(file: SendableFile, modified: datetime, *, takes_ranges: bool) -> l
         (b"etag", f'"{file.etag}"'.encode()),
         (b"last-modified", format_datetime(modified, usegmt=True).encode()),
         (b"accept-ranges", b"bytes" if takes_ranges else b"none"),
-        # What the bytes are depends on the caller's rights, so they are kept by nobody without asking again.
-        (b"cache-control", b"private, no-cache"),
-        (b"content-disposition", _disposition(file.path)),
-        # A page among the files must not run as a page of this service.
-        (b"content-security-policy", b"sandbox"),
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from api.http.bodies import is_packed
 from api.http.exchange import Exchange
 from api.http.gateway import Gateway
+from api.http.problems import is_service_call
 from application.context import CallContext, Consistency
 from domain.actor import Actor
 from domain.errors import InvalidArgumentError
@@ -15,6 +16,18 @@ PUBLIC_WORKSPACE = "public"
 CONTEXT_FIELDS = frozenset({"consistency", "min_position"})
 _CONTEXT_HEADERS = frozenset({b"x-consistency", b"x-min-position"})
 ACCESS_COOKIE = "access_token"
+
+
+def access_cookie(exchange: Exchange) -> str | None:
+    """Give the token of the caller's cookie; None where another page than one of this service makes the request.
+
+    A browser sends the cookie along with what any page asks for. Such a page cannot read the answer, but it must not
+    change anything in the caller's name either: a call of a method by GET may.
+    """
+    is_foreign = exchange.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+    if is_foreign and (exchange.method not in ("GET", "HEAD") or is_service_call(exchange)):
+        return None
+    return exchange.cookie(ACCESS_COOKIE)
 
 
 async def open_service_context(
@@ -29,10 +42,10 @@ async def open_service_context(
         UnauthenticatedError: The token is not valid.
         InvalidArgumentError: The wish for freshness is malformed.
     """
-    actor = await gateway.authenticate(exchange.authorization(), exchange.cookie(ACCESS_COOKIE), None)
+    actor = await gateway.authenticate(exchange.authorization(), access_cookie(exchange), None)
     if actor.is_generated or workspace == PUBLIC_WORKSPACE:
         workspace = actor.current_workspace
-    return _context(exchange, actor, workspace, query)
+    return context_of(exchange, actor, workspace, query)
 
 
 async def open_context(
@@ -45,13 +58,16 @@ async def open_context(
         InvalidArgumentError: The wish for freshness is malformed.
     """
     token = query.get("token")
-    actor = await gateway.authenticate(
-        exchange.authorization(), exchange.cookie(ACCESS_COOKIE), token[-1] if token else None
-    )
-    return _context(exchange, actor, workspace, query)
+    actor = await gateway.authenticate(exchange.authorization(), access_cookie(exchange), token[-1] if token else None)
+    return context_of(exchange, actor, workspace, query)
 
 
-def _context(exchange: Exchange, actor: Actor, workspace: str, query: Mapping[str, Sequence[str]]) -> CallContext:
+def context_of(exchange: Exchange, actor: Actor, workspace: str, query: Mapping[str, Sequence[str]]) -> CallContext:
+    """Make the context of a request by a known caller.
+
+    Raises:
+        InvalidArgumentError: The wish for freshness is malformed.
+    """
     exchange.actor_id = actor.user_id
     exchange.workspace = workspace
     if CONTEXT_FIELDS.isdisjoint(query) and _CONTEXT_HEADERS.isdisjoint(exchange.headers):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from api.http.client_address import client_address
 from api.http.exchange import Exchange
 from api.http.gateway import Gateway
-from api.http.identity import ACCESS_COOKIE
+from api.http.identity import access_cookie
 from api.http.problems import is_service_call
 from application.rate_limits import Allowance, TokenBuckets
 from domain.errors import InvalidArgumentError, UnauthenticatedError
@@ -46,7 +46,7 @@ class RateLimits:
             return self._users, f"url {self._address(exchange)}"
         try:
             actor = await self._gateway.authenticate(
-                exchange.authorization(), exchange.cookie(ACCESS_COOKIE), _query_token(exchange)
+                exchange.authorization(), access_cookie(exchange), _query_token(exchange)
             )
         except UnauthenticatedError:
             # Whoever tries tokens is nobody yet; the answer to the bad one is the route's business.

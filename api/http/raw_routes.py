@@ -13,6 +13,7 @@ from api.http.record import RecordQuery, answer_record_request
 from api.http.services import BY_METHOD, answer_service_call
 from api.http.zip_archives import ArchiveQuery, answer_archive_request
 from api.http.zip_files import ZipFileQuery, answer_zip_file_request
+from api.sites.route import SiteQuery, answer_site_request
 from application.methods import Command
 from domain.permissions import Operation
 
@@ -127,6 +128,17 @@ COMPLETE_MULTIPART = RawRoute(
     query={"POST": CompletionQuery},
     answer=answer_multipart_request,
 )
+VIEW = RawRoute(
+    name="view",
+    path="/{workspace}/view/{alias}/{path}",
+    operations={"GET": Operation.GET_FILE, "HEAD": Operation.GET_FILE},
+    summaries={
+        "GET": "Show a page of the site that an artifact is; an empty path, or one that ends with a slash, its index.",
+        "HEAD": "Ask for the size, type and ETag of a page.",
+    },
+    query={"GET": SiteQuery, "HEAD": SiteQuery},
+    answer=answer_site_request,
+)
 RAW_ROUTES = (
     SERVICES,
     RECORD,
@@ -137,6 +149,7 @@ RAW_ROUTES = (
     ZIP_FILES,
     START_MULTIPART,
     COMPLETE_MULTIPART,
+    VIEW,
 )
 
 
@@ -159,6 +172,8 @@ def find_raw_route(parts: list[str]) -> RawRoute | None:
             return START_MULTIPART
         case ["", workspace, "artifacts", alias, "complete-multipart-upload"] if workspace and alias:
             return COMPLETE_MULTIPART
+        case ["", workspace, "view", alias, *_] if workspace and alias:
+            return VIEW
         case ["", workspace, "artifacts", alias, "zip-files", path] if workspace and alias and path:
             return ZIP_FILES
     return None

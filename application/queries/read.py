@@ -44,7 +44,7 @@ async def read(services: Services, context: CallContext, parameters: Read) -> Re
     counts = await counts_of(services, artifact.id)
     children = await child_count(services, artifact)
     if is_stage or entry != artifact.latest or not artifact.is_committed or parameters.include_metadata:
-        record = await _record(services, chain, entry, is_stage=is_stage, children=children)
+        record = await record_of(services, chain, entry, is_stage=is_stage, children=children)
         record["download_count"], record["view_count"] = counts.downloads_milli / 1000, float(counts.views)
         if parameters.include_metadata:
             record["manifest"] = _with_metadata(record)
@@ -54,9 +54,10 @@ async def read(services: Services, context: CallContext, parameters: Read) -> Re
     return Reply(services.records.get(key, counts, lambda: render(chain, counts, children=children)))
 
 
-async def _record(
+async def record_of(
     services: Services, chain: Chain, entry: VersionEntry | None, *, is_stage: bool, children: int | None
 ) -> JsonObject:
+    """Render the record of a version, or of the stage, without its counters; rights are not asked."""
     artifact = chain.artifact
     if is_stage or not artifact.is_committed:
         return render(

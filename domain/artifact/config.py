@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from domain.artifact.ttl import MAX_TTL_SECONDS, TTL_KEY, is_ttl
+from domain.artifact.view import check_view
 from domain.errors import InvalidArgumentError
 from domain.events import JsonObject
 from domain.permissions import ACCESS_KEYS, OPERATIONS_OF
@@ -41,6 +42,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     fields = config.get("list_fields")
     if fields is not None and not (isinstance(fields, list) and all(isinstance(field, str) for field in fields)):
         raise InvalidArgumentError("config.list_fields must be a list of names of fields.")
+    check_view(config)
 
 
 def _check_permissions(permissions: Any) -> None:  # noqa: ANN401 - Whatever the caller gave.

@@ -1,0 +1,1 @@
+"""Templates of sites, rendered in processes that can do nothing else."""

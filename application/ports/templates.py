@@ -1,0 +1,20 @@
+"""Renders templates of sites, whose authors nobody knows."""
+
+from typing import Any, Protocol
+
+
+class TemplateRenderer(Protocol):
+    """Renders a text with variables, within bounds of time, memory and size, and out of reach of anything else."""
+
+    async def render(self, source: str, variables: dict[str, Any]) -> bytes:
+        """Render a template; gives UTF-8.
+
+        Raises:
+            TemplateFailedError: The template has a mistake, or takes more than it may.
+            UnavailableError: Too many templates wait to be rendered.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
+        ...
