@@ -174,7 +174,8 @@ async def _variables(site: Site) -> dict[str, Any]:
     Nothing but the user depends on who looks: a page could send on what is shown to him alone.
     """
     services, artifact = site.services, site.files.chain.artifact
-    entry = None if site.is_stage else find_version(artifact, site.files.version)
+    shows_stage = site.is_stage or site.files.stage is not None
+    entry = None if shows_stage else find_version(artifact, site.files.version)
     record = await record_of(
         services,
         site.files.chain,

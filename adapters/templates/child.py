@@ -17,7 +17,6 @@ import sys
 import traceback
 from typing import Any, BinaryIO
 
-# Loaded before anything is forked, because a fork can open no file: Jinja loads the last two when it needs them.
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -25,12 +24,21 @@ _PAGE = b"="
 _FAILED = b"!"
 _LENGTH_BYTES = 4
 _SHOWN_CHARACTERS = 300
+_REHEARSAL = (
+    "{{ lipsum(n=1) | urlize | wordwrap }}{{ {'a': 1.5} | tojson }}{{ [1, 2] | random }}{{ 'a' | urlencode }}",
+    "{{ ''.format.__globals__.x }}",
+    "{% include 'a' %}",
+    "{% if %}",
+)
 _KILLED = "it took too long, or too much memory"
 
 
 def main() -> None:
     """Answer requests until the input ends."""
     environment = ImmutableSandboxedEnvironment(autoescape=True, keep_trailing_newline=True)
+    # A fork can open no file, so what Jinja and Python load when they need it must be there before.
+    for source in _REHEARSAL:
+        _answer(environment, {"source": source, "variables": {}, "output_bytes": 10_000})
     # Whoever asks ends this process when it is not needed any more, not the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -89,7 +97,9 @@ def _answer(environment: ImmutableSandboxedEnvironment, asked: dict[str, Any]) -
 def _described(error: Exception) -> str:
     line = getattr(error, "lineno", None)
     if line is None:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+        # Not by what formats tracebacks, which opens the files that they name.
+        frames = traceback.walk_tb(error.__traceback__)
+        lines = [number for frame, number in frames if frame.f_code.co_filename == "<template>"]
         line = lines[-1] if lines else None
     text = error.message if isinstance(error, TemplateError) else str(error)
     text = text or type(error).__name__
