@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -31,10 +31,12 @@ NAMES = st.sampled_from([None, "v0", "v1", "r1", "r2"])
 class ArtifactLife(RuleBasedStateMachine):
     """Does with two artifacts what callers do, and compares all that can be read after every step."""
 
+    service_settings: ClassVar[dict[str, Any]] = {}
+
     def __init__(self) -> None:
         super().__init__()
         self._directory = tempfile.TemporaryDirectory()
-        self.service = LocalService(Path(self._directory.name) / "data")
+        self.service = LocalService(Path(self._directory.name) / "data", **self.service_settings)
         self.model: dict[str, ModelArtifact] = {}
 
     def teardown(self) -> None:
