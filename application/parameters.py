@@ -249,7 +249,10 @@ class ListFiles(Command, frozen=True, forbid_unknown_fields=True):
 
 
 class RemoveFile(Command, frozen=True, forbid_unknown_fields=True):
-    """Take a file out of the stage, or mark a committed one to go at commit."""
+    """Take a file out of the stage, or mark a committed one to go at commit.
+
+    The mark is about the version being staged: aiming the stage at another one takes it back.
+    """
 
     artifact_id: Id
     file_path: str

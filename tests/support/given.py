@@ -49,6 +49,12 @@ def stage_of(events: Sequence[Event], *, name: str = "stage") -> Stage:
     return state
 
 
+def stage_after(state: Stage, *events: Event) -> Stage:
+    for event in events:
+        state = evolve_stage(state, event, meta(state.version + 1), state.id)
+    return state
+
+
 ADMIN = Viewer(levels=(("alice",), ("@",), ("*",)), is_workspace_admin=True)
 
 

@@ -159,10 +159,10 @@ class ModelStage:
         return {**kept, **self.put}
 
     def aim(self, target: str | None, base: Mapping[str, bytes], *, is_copied: bool) -> None:
-        """Aim at another version; marks are about the files that the stage started from."""
+        """Aim at another version; marks are about the version that was being staged, and the files it started from."""
         if target == self.target and not is_copied:
             return
-        if dict(base) != self.base:
+        if target != self.target or dict(base) != self.base:
             self.removed.clear()
         self.target, self.base = target, dict(base)
 

@@ -16,9 +16,9 @@ from domain.artifact.events import (
 from domain.artifact.state import Artifact
 from domain.errors import InvalidArgumentError, PermissionDeniedError, SchemaViolationError, StaleFactsError
 from domain.events import Event
-from domain.stage.events import StageBaseChanged, StageStarted
+from domain.stage.events import FileRemoved, FileUploaded, StageBaseChanged, StageStarted, StoredFile
 from domain.trees import TreeRoot
-from tests.support.given import artifact_of, chain, events_of, stage_of, uid, user
+from tests.support.given import artifact_of, chain, events_of, stage_after, stage_of, uid, user
 
 TREE = TreeRoot(key="k", sha256=b"1", file_count=3, size_bytes=30)
 
@@ -286,6 +286,26 @@ def test_files_may_be_copied_after_all() -> None:
     artifact, stage = staged_new_version(copied=False)
     changed = events_of(decide_edit(chain(artifact), stage, edit(version="new", copy_files=True)))[1]
     assert changed == StageBaseChanged(index=1, base=TREE)
+
+
+def test_a_mark_to_go_is_about_the_version_being_staged_though_another_one_has_the_same_tree() -> None:
+    artifact, stage = staged_new_version(copied=True)
+    uploaded = FileUploaded(
+        path="new", upload_id=uid("upload"), file=StoredFile(key="k", size_bytes=1, etag="e", modified_at=1)
+    )
+    stage = stage_after(stage, uploaded, FileRemoved(path="old", is_marked=True))
+    changed = events_of(decide_edit(chain(artifact), stage, edit(stage=True, version="v0")))[1]
+    assert changed == StageBaseChanged(index=0, base=TREE)
+    aimed = stage_after(stage, changed)
+    assert list(aimed.removed) == []
+    assert list(aimed.files) == ["new"]
+
+
+def test_a_mark_to_go_stays_when_the_stage_is_aimed_at_the_same_version_again() -> None:
+    artifact, stage = staged_new_version(copied=True)
+    marked = stage_after(stage, FileRemoved(path="old", is_marked=True))
+    edited = edit(stage=True, version="new", copy_files=True)
+    assert [type(event) for event in events_of(decide_edit(chain(artifact), marked, edited))] == [StageEdited]
 
 
 def test_the_first_version_of_an_empty_artifact_holds_its_manifest() -> None:
