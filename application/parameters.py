@@ -99,12 +99,13 @@ class Discard(Command, frozen=True, forbid_unknown_fields=True):
 
 
 class Delete(Command, frozen=True, forbid_unknown_fields=True):
-    """Delete a whole artifact."""
+    """Delete an artifact, or one of its versions."""
 
     artifact_id: Id
-    delete_files: bool = False
-    recursive: bool = False
-    version: Version = None
+    delete_files: Annotated[bool, Meta(description="Give up the files too, for ever.")] = False
+    recursive: Annotated[bool, Meta(description="Delete all that is below it as well.")] = False
+    version: Annotated[Version, Meta(description='Name, index or "latest". Default: the whole artifact.')] = None
+    comment: Comment = None
 
 
 class Read(Command, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from application.chores.abandon_uploads import abandon_uploads
+from application.chores.delete_below import finish_deletions
 from application.chores.expire_drafts import expire_drafts
 from application.chores.remove_objects import remove_objects
 from application.chores.turn import Turn
@@ -26,6 +27,7 @@ class Chore(NamedTuple):
 
 
 CHORES: tuple[Chore, ...] = (
+    Chore("finish-deletions", finish_deletions),
     Chore("expire-drafts", expire_drafts),
     Chore("abandon-uploads", abandon_uploads),
     Chore("unused-keys", forget_unused_keys),

@@ -1,6 +1,7 @@
 """The commands `edit`, `commit` and `discard`."""
 
 import msgspec
+from immutables import Map
 
 from application.answers import answer
 from application.content import cleaned
@@ -15,7 +16,7 @@ from application.units import States
 from domain.artifact.commit import CommitStage, decide_commit, decide_discard
 from domain.artifact.edit import EditArtifact, decide_edit, is_staged_edit
 from domain.artifact.schema import check_schema
-from domain.artifact.versions import staged_base
+from domain.artifact.versions import keeps_marks, staged_base
 from domain.errors import InvalidArgumentError, InvalidPathError
 from domain.events import Outcome
 from domain.ids import stage_key
@@ -111,11 +112,13 @@ async def _build_tree(services: Services, loaded: Loaded, change: EditArtifact |
     stage = loaded.stage
     if stage is None:
         return None
-    base = stage.base
+    base, removed = stage.base, stage.removed
     if change is not None:
-        base = staged_base(loaded.chain.artifact, stage, change.version, copy_files=change.copy_files)
+        artifact = loaded.chain.artifact
+        base = staged_base(artifact, stage, change.version, copy_files=change.copy_files)
+        removed = stage.removed if keeps_marks(artifact, stage, change.version, base) else Map()
     upserts = {path: staged.file for path, staged in stage.files.items() if staged.file is not None}
-    return await services.trees.commit(base, stage.prefix, upserts, stage.removed if base == stage.base else ())
+    return await services.trees.commit(base, stage.prefix, upserts, removed)
 
 
 async def _check_base(services: Services, loaded: Loaded, change: EditArtifact) -> None:

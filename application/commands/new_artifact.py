@@ -212,7 +212,8 @@ async def _create_at(
             parent = await find(services, context, parameters.parent_id)
         name_key = alias_key(new.workspace, new.alias)
         # Most aliases are free: who has one that is not is looked up when the decision has found it taken.
-        old = await _holder(services, context, new) if is_taken else None
+        is_looked_up = is_taken
+        old = await _holder(services, context, new) if is_looked_up else None
         keys = [name_key, *viewer_keys(context.actor, new.workspace)]
         counters: tuple[StreamId, ...] = ()
         if parent is not None:
@@ -232,11 +233,14 @@ async def _create_at(
             alias = states.get(name_key)
             replaced = None
             if alias is not None and alias.artifact_id is not None:
-                if old is None or old.target.ids[0] != alias.artifact_id:
+                # One below a deleted collection keeps its alias until it is deleted itself, and is not to be seen.
+                is_hidden = is_looked_up and old is None
+                if not is_hidden and (old is None or old.target.ids[0] != alias.artifact_id):
                     is_taken = True
                     raise StaleFactsError
-                children = states.children(old.target.ids[0])
-                replaced = Replaced(chain=old.target.chain(states.get), children=children)
+                if old is not None:
+                    children = states.children(old.target.ids[0])
+                    replaced = Replaced(chain=old.target.chain(states.get), children=children)
             if copied is not None:
                 return decide_duplicate(copied.copy, copied.target.chain(states.get), parents, alias, replaced)
             return decide_create(new, parents, alias, replaced)

@@ -71,6 +71,14 @@ class Catalog(Protocol):
         """
         ...
 
+    async def children_of(self, parent_id: UUID, limit: int) -> Sequence[UUID]:
+        """Name living artifacts in a collection that is there or was deleted: all of them, drafts included."""
+        ...
+
+    async def deleted_with_children(self, limit: int) -> Sequence[UUID]:
+        """Name deleted artifacts that something living is in: what a deletion with all below has still to do."""
+        ...
+
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
         """Wait until the read model holds all events up to a position; False when the time is over."""
         ...

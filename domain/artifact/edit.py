@@ -14,7 +14,7 @@ from domain.artifact.names import next_version_name
 from domain.artifact.schema import check_against_schema
 from domain.artifact.secrets import SecretsChange, secrets_emits
 from domain.artifact.state import Artifact, effective, given_json
-from domain.artifact.versions import base_tree, intent_after, staged_base, version_at
+from domain.artifact.versions import base_tree, intent_after, keeps_marks, staged_base, version_at
 from domain.errors import StaleFactsError
 from domain.events import Emit, Event, JsonObject, Outcome
 from domain.ids import StreamKey, artifact_key, stage_key
@@ -112,7 +112,7 @@ def _edit_stage(chain: Chain, stage: Stage | None, edit: EditArtifact) -> Outcom
     edited = StageEdited(stage_id=stage_id, intent=intent, content=content)
     changes: list[tuple[StreamKey, Event]] = [(artifact_key(artifact.id), edited)]
     base = staged_base(artifact, stage, edit.version, copy_files=edit.copy_files)
-    if intent.index != stage.index or base != stage.base:
+    if not keeps_marks(artifact, stage, edit.version, base):
         changes.append((stage_key(stage_id), StageBaseChanged(index=intent.index, base=base)))
     return _outcome(artifact, *changes)
 

@@ -157,6 +157,18 @@ class SecretsChanged(Event, frozen=True, kw_only=True):
     store: StoreLocation | UnsetType | None = UNSET
 
 
+@event("artifact.version_deleted")
+class VersionDeleted(Event, frozen=True, kw_only=True):
+    """One version is gone; its index is never given again, and the others stay as they are.
+
+    `manifest` is set when it was the latest: that of the version before, which is the latest now.
+    """
+
+    version_index: int
+    version_name: str
+    manifest: JsonObject | UnsetType = UNSET
+
+
 @event("artifact.deleted")
 class ArtifactDeleted(Event, frozen=True, kw_only=True):
     """The artifact is gone from every read; its history stays. `replaced_by` tells an overwrite."""

@@ -24,6 +24,7 @@ from domain.artifact.events import (
     StageIntent,
     StageOpened,
     StoreLocation,
+    VersionDeleted,
 )
 from domain.artifact.store_secrets import STORE_SECRETS
 from domain.events import Event, EventMeta, JsonObject
@@ -243,6 +244,12 @@ def _committed(state: Artifact, payload: ArtifactCommitted, meta: EventMeta) -> 
     }
 
 
+def _version_deleted(state: Artifact, payload: VersionDeleted) -> dict[str, Any]:
+    versions = tuple(entry for entry in state.versions if entry.index != payload.version_index)
+    manifest = state.manifest if payload.manifest is UNSET else payload.manifest
+    return {"versions": versions, "manifest": manifest}
+
+
 def _secrets_changed(state: Artifact, payload: SecretsChanged) -> dict[str, Any]:
     kept = {name: sealed for name, sealed in state.secrets.items() if name not in payload.removed}
     secrets = {**kept, **payload.sealed}
@@ -280,6 +287,8 @@ def evolve(state: Artifact | None, payload: Event, meta: EventMeta, artifact_id:
             changes = {"stage": msgspec.structs.replace(state.stage, intent=payload.intent, content=content)}
         case ArtifactCommitted():
             changes = _committed(state, payload, meta)
+        case VersionDeleted():
+            changes = _version_deleted(state, payload)
         case StageDiscarded():
             changes = {"stage": None}
         case DownloadWeightSet():

@@ -31,6 +31,25 @@ def find_version(artifact: Artifact, version: str | int | None) -> VersionEntry 
     raise VersionNotFoundError(f"Artifact version '{version}' does not exist.")
 
 
+def version_to_delete(artifact: Artifact, version: str | int) -> VersionEntry:
+    """Find a version that is to be deleted, as `find_version` does.
+
+    Raises:
+        VersionNotFoundError: There is no such version; its text names those that there are.
+    """
+    try:
+        found = find_version(artifact, version)
+    except VersionNotFoundError:
+        found = None
+    if found is not None:
+        return found
+    if isinstance(version, int):
+        indices = ", ".join(str(entry.index) for entry in artifact.versions)
+        raise VersionNotFoundError(f"Version index {version} is out of range. Available indices: {indices or 'none'}")
+    names = [entry.name for entry in artifact.versions]
+    raise VersionNotFoundError(f"Version '{version}' does not exist. Available versions: {names}")
+
+
 def is_stage_asked(version: str | int | None, stage: bool) -> bool:
     """Tell whether a read asks for the stage.
 
@@ -84,6 +103,14 @@ def base_tree(artifact: Artifact, intent: StageIntent, *, copy_files: bool) -> T
     if entry is None or (intent.is_new_version and not copy_files):
         return None
     return entry.tree
+
+
+def keeps_marks(artifact: Artifact, stage: Stage, version: str | None, base: TreeRoot | None) -> bool:
+    """Tell whether what was marked for removal stays marked after an edit with this `version` argument.
+
+    A mark is about a file of the version that the stage aims at: aiming at another one, or at other files, drops it.
+    """
+    return intent_after(artifact, version).index == stage.index and base == stage.base
 
 
 def staged_base(artifact: Artifact, stage: Stage, version: str | None, *, copy_files: bool) -> TreeRoot | None:

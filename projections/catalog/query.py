@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from domain.ids import Position
 from projections.catalog.compiler import Compiler
 from projections.catalog.cursor import After, decode_cursor, encode_cursor
 from projections.catalog.document import decode_state
-from projections.catalog.levels import levels_below
+from projections.catalog.lineage import children_of, deleted_with_children, levels_below
 from projections.catalog.planner import FEW, Found, Planner
 from projections.catalog.schema import connect, uri_of
 from projections.catalog.scope import resolve_scope
@@ -101,7 +101,21 @@ class SqliteCatalog:
 
     async def levels_below(self, artifact_id: UUID) -> int:
         """Count the levels of artifacts below an artifact; see the port."""
-        return await self._ask(lambda reader, deadline: reader.levels_below(artifact_id, deadline))
+        return await self._ask(
+            lambda reader, deadline: reader.look(lambda connection: levels_below(connection, artifact_id), deadline)
+        )
+
+    async def children_of(self, parent_id: UUID, limit: int) -> Sequence[UUID]:
+        """Name living artifacts in a collection; see the port."""
+        return await self._ask(
+            lambda reader, deadline: reader.look(lambda connection: children_of(connection, parent_id, limit), deadline)
+        )
+
+    async def deleted_with_children(self, limit: int) -> Sequence[UUID]:
+        """Name deleted artifacts that something living is in; see the port."""
+        return await self._ask(
+            lambda reader, deadline: reader.look(lambda connection: deleted_with_children(connection, limit), deadline)
+        )
 
     async def wait_until(self, position: Position, timeout_seconds: float) -> bool:
         """Wait until the read model holds all events up to a position; False when the time is over."""
@@ -189,10 +203,10 @@ class _Reader:
         with self._one_state(deadline):
             return self._answer(query, deadline)
 
-    def levels_below(self, artifact_id: UUID, deadline: float) -> int:
-        """Count the levels below an artifact."""
+    def look(self, ask: Callable[[sqlite3.Connection], _T], deadline: float) -> _T:
+        """Answer another question from one state of the file."""
         with self._one_state(deadline):
-            return levels_below(self._connection, artifact_id)
+            return ask(self._connection)
 
     @contextmanager
     def _one_state(self, deadline: float) -> Iterator[None]:

@@ -15,6 +15,7 @@ from domain.errors import (
     InvalidStateError,
     NothingStagedError,
     VersionExistsError,
+    VersionNotFoundError,
 )
 from tests.support.life import LocalService, ModelArtifact, ModelStage, ModelVersion
 
@@ -72,6 +73,23 @@ class ArtifactLife(RuleBasedStateMachine):
         del self.model[PASSING]
         with pytest.raises(ArtifactNotFoundError):
             self.service.call("delete", artifact_id=PASSING)
+
+    @precondition(lambda self: any(artifact.versions for artifact in self.model.values()))
+    @rule(data=st.data())
+    def delete_version(self, data: st.DataObject) -> None:
+        alias = data.draw(st.sampled_from(sorted(one for one, artifact in self.model.items() if artifact.versions)))
+        artifact = self.model[alias]
+        name = data.draw(st.sampled_from([*artifact.versions, "latest"]))
+        meant = artifact.latest if name == "latest" else name
+        is_aimed_at = artifact.stage is not None and artifact.stage.target == meant
+        if len(artifact.versions) == 1 or is_aimed_at:
+            with pytest.raises(InvalidStateError):
+                self.service.call("delete", artifact_id=alias, version=name)
+            return
+        self.service.call("delete", artifact_id=alias, version=name)
+        artifact.versions.pop(str(meant))
+        with pytest.raises(VersionNotFoundError):
+            self.service.call("read", artifact_id=alias, version=meant, silent=True)
 
     @rule()
     def restart(self) -> None:
