@@ -12,6 +12,8 @@ import pytest
 
 TOOLS = {
     "bash": "runs the shell examples of the documentation",
+    "chromedriver": "drives the browser in which sites are tested",
+    "chromium": "is the browser in which sites are tested",
     "curl": "is what the shell examples of the documentation call",
 }
 """What each program is for, by its name on PATH."""
