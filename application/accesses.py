@@ -69,6 +69,7 @@ class AccessRecorder:
         version: str | None,
         kind: AccessKind = AccessKind.VIEW,
         is_counted: bool,
+        path: str | None = None,
         correlation_id: str,
     ) -> None:
         """Record that an artifact was seen; returns before that is durable, which takes at most a tenth of a second.
@@ -82,7 +83,7 @@ class AccessRecorder:
             except (StorageFullError, UnavailableError) as error:
                 self._queue.alarm(1, error.code)
                 return
-        payload = ArtifactViewed(artifact_id=artifact_id, kind=kind, version=version, is_counted=is_counted)
+        payload = ArtifactViewed(artifact_id=artifact_id, kind=kind, version=version, is_counted=is_counted, path=path)
         recent = self._recent.add(artifact_id, _ONE_VIEW, is_visible=True) if is_counted else None
         recorded_at = self._clock.now()
         self._queue.put(

@@ -100,7 +100,7 @@ async def open_site(
     return Site(services, context, files, view, is_stage, address, origin)
 
 
-async def record_visit(site: Site) -> None:
+async def _record_visit(site: Site, path: str) -> None:
     """Record that a page was seen, which counts as a view."""
     artifact = site.files.chain.artifact
     await site.services.accesses.record_view(
@@ -110,6 +110,7 @@ async def record_visit(site: Site) -> None:
         version=site.files.version,
         kind=AccessKind.SITE,
         is_counted=True,
+        path=path,
         correlation_id=site.context.correlation_id,
     )
 
@@ -127,7 +128,7 @@ async def open_page(site: Site, path: str, *, is_visit: bool) -> OpenFile | Rend
     page = view.page(path)
     if view.is_builtin and page == view.index:
         if is_visit:
-            await record_visit(site)
+            await _record_visit(site, page)
         return await _rendered(site, page, BUILTIN_PAGE)
     target = parse_path(view.inside(page))
     index = f"{target}/{view.index}"
@@ -137,7 +138,7 @@ async def open_page(site: Site, path: str, *, is_visit: bool) -> OpenFile | Rend
             return DirectoryFound()
         raise FileMissingError(f"There is no page '{page}' in this site.")
     if is_visit:
-        await record_visit(site)
+        await _record_visit(site, target)
     if page not in view.templates:
         return OpenFile(site.services, site.files, target, found[target])
     return await _rendered(site, page, await _source(site, page, found[target]))
@@ -164,7 +165,8 @@ async def _source(site: Site, page: str, file: StoredFile) -> str:
 
 
 async def _rendered(site: Site, page: str, source: str) -> RenderedPage:
-    body = await site.services.templates.render(source, await _variables(site))
+    owner = str(site.files.chain.artifact.id)
+    body = await site.services.templates.render(source, await _variables(site), owner)
     return RenderedPage(page, guess(page), body, site.services.clock.now())
 
 

@@ -40,12 +40,16 @@ class AccessedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 @event("access.viewed")
 class ArtifactViewed(Event, frozen=True, kw_only=True):
-    """An artifact's record or site was seen. Silent ones are events too, with `is_counted` false."""
+    """An artifact's record or site was seen. Silent ones are events too, with `is_counted` false.
+
+    `path` is the file of the artifact that a site showed.
+    """
 
     artifact_id: UUID
     kind: AccessKind = AccessKind.VIEW
     version: str | None = None
     is_counted: bool = True
+    path: str | None = None
 
 
 @event("access.downloaded")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from domain.errors import TemplateFailedError, UnavailableError
 PROCESSES: Final = 2
 MAX_WAITING: Final = 64
 """Templates that may wait for a process; more are refused for the moment."""
+MAX_OF_ONE_OWNER: Final = 8
+"""So many of those may be of one owner: whoever has templates that take long does not make all the others wait."""
 CPU_SECONDS: Final = 2
 WALL_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
@@ -40,19 +43,20 @@ class _NoAnswerError(Exception):
 class TemplateProcesses:
     """Renders up to `PROCESSES` templates at once; the processes are started when they are first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cpu_seconds: int = CPU_SECONDS) -> None:
+        self._cpu_seconds = cpu_seconds
         self._pool = ThreadPoolExecutor(PROCESSES, thread_name_prefix="templates")
         self._own = threading.local()
         self._started: set[_Process] = set()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def render(self, source: str, variables: dict[str, Any]) -> bytes:
+    async def render(self, source: str, variables: dict[str, Any], owner: str) -> bytes:
         """Render a template; gives UTF-8."""
-        if self._waiting >= MAX_WAITING:
+        if self._waiting.total() >= MAX_WAITING or self._waiting[owner] >= MAX_OF_ONE_OWNER:
             raise UnavailableError("Too many templates are being rendered at the moment")
-        self._waiting += 1
+        self._waiting[owner] += 1
         rendering = asyncio.get_running_loop().run_in_executor(self._pool, self._render, source, variables)
-        rendering.add_done_callback(self._end)
+        rendering.add_done_callback(lambda done: self._end(owner, done))
         # Whoever goes away meanwhile leaves a thread behind that is still busy, and counts until it is not.
         answer = await asyncio.shield(rendering)
         if answer[:1] != b"=":
@@ -65,8 +69,10 @@ class TemplateProcesses:
             process.kill()
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
-    def _end(self, rendering: "asyncio.Future[bytes]") -> None:
-        self._waiting -= 1
+    def _end(self, owner: str, rendering: "asyncio.Future[bytes]") -> None:
+        self._waiting[owner] -= 1
+        if not self._waiting[owner]:
+            del self._waiting[owner]
         if not rendering.cancelled():
             # Looked at, so that nobody is told of the failure of what nobody waits for.
             rendering.exception()
@@ -76,7 +82,7 @@ class TemplateProcesses:
             {
                 "source": source,
                 "variables": variables,
-                "cpu_seconds": CPU_SECONDS,
+                "cpu_seconds": self._cpu_seconds,
                 "wall_seconds": WALL_SECONDS,
                 "memory_bytes": MEMORY_BYTES,
                 "output_bytes": OUTPUT_BYTES,

@@ -25,6 +25,7 @@ _TITLES = {
 
 async def answer_site_error(exchange: Exchange, error: ArtifactManagerError) -> None:
     """Answer with an error that is known, unless an answer has begun."""
+    exchange.own_headers = frozenset()
     accepted = exchange.header(b"accept") or ""
     if "text/html" not in accepted or exchange.status is not None:
         await answer_error(exchange, error)

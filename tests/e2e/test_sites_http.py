@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -180,8 +181,8 @@ def test_a_template_with_a_mistake_is_an_error_without_a_traceback(alice: Client
 )
 def test_no_template_stops_the_service(alice: Client, nobody: Client, alias: str, source: str) -> None:
     make_site(alice, alias, files={"index.html": source})
-    with ThreadPoolExecutor(6) as pool:
-        hostile = [pool.submit(_get, nobody, _url(alias=alias)) for _ in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        hostile = [pool.submit(_get, alice, _url(alias=alias)) for _ in range(2)]
         assert _get(nobody, _url("style.css")).status_code == 200
         assert nobody.http.get("/health/live").status_code == 200
         for answer in hostile:
@@ -477,12 +478,88 @@ def test_the_view_of_another_workspace_is_not_reached_by_an_alias(alice: Client,
 
 
 def test_an_event_says_that_a_site_was_visited(alice: Client, nobody: Client, alias: str) -> None:
-    site = make_site(alice, alias)
+    make_site(alice, alias)
     _get(nobody, _url("style.css", alias))
 
-    def kinds() -> list[str]:
+    def visits() -> list[tuple[str, str]]:
         events = alice.get(f"/{ALICE}/artifacts/{alias}/history", kinds="access")["items"]
-        return [event["data"]["kind"] for event in events if event["type"] == "access.viewed"]
+        return [(event["data"]["kind"], event["data"]["path"]) for event in events if event["type"] == "access.viewed"]
 
-    assert site
-    wait_until(lambda: kinds() == ["site"], "the visit is in the history")
+    wait_until(lambda: visits() == [("site", "style.css")], "the visit is in the history")
+
+
+APART = {
+    "ARTIFACT_MANAGER_SITES_URL": "https://*.sites.example.org",
+    "ARTIFACT_MANAGER_PUBLIC_BASE_URL": "https://artifacts.example.org",
+}
+TOGETHER = {**APART, "ARTIFACT_MANAGER_SITES_URL": "https://sites.example.org:8443"}
+
+
+def _served(tmp_path: Path, environment: dict[str, str]) -> Iterator[tuple[Client, Client]]:
+    with Server(tmp_path / "data", environment) as server, People(server) as people:
+        alice = people["alice"]
+        # Its URLs have the name of the service, which nobody resolves here; so files go the other way.
+        for alias, permissions in (("public-site", {"*": "r"}), ("private-site", {})):
+            config = {"view_config": VIEW, "permissions": permissions}
+            site = alice.call("create", alias=alias, manifest={"name": "Jane"}, config=config, stage=True)["id"]
+            for path, text in FILES.items():
+                alice.call("write_file", artifact_id=site, file_path=path, content=text)
+            alice.call("commit", artifact_id=site)
+        yield alice, people.anonymous()
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[tuple[Client, Client]]:
+    """Alice and nobody, at a service whose sites have origins of their own."""
+    yield from _served(tmp_path, APART)
+
+
+@pytest.fixture
+def together(tmp_path: Path) -> Iterator[tuple[Client, Client]]:
+    """Alice and nobody, at a service whose sites share an origin that is not the service's."""
+    yield from _served(tmp_path, TOGETHER)
+
+
+def test_sites_are_at_origins_of_their_own_and_nothing_else_is(apart: tuple[Client, Client]) -> None:
+    alice, nobody = apart
+    answer = _get(nobody, _url("docs/?a=b"))
+    assert answer.status_code == 307
+    origin, _, rest = answer.headers["location"].partition("/ws-user-alice")
+    assert rest == "/view/public-site/docs/?a=b"
+    label, _, name = origin.removeprefix("https://").partition(".")
+    assert (len(label), name) == (26, "sites.example.org")
+    host = f"{label}.{name}"
+    page = _get(nobody, _url(), host=host)
+    assert page.status_code == 200
+    assert "content-security-policy" not in page.headers
+    # Another site's name leads on to its own origin, and the service itself is at none of them.
+    other = _get(nobody, _url(alias="private-site"), host=host)
+    assert other.status_code == 307
+    assert not other.headers["location"].startswith(origin)
+    for address in (f"/{ALICE}/artifacts/public-site", "/schema", "/public/services/artifact-manager/list", "/health"):
+        assert _get(alice, address).status_code == 200
+        for other_host in (host, host.upper(), f"x.{name}"):
+            assert _get(alice, address, host=other_host).status_code == 404
+
+
+def test_a_visit_to_an_origin_of_its_own_has_a_cookie_that_needs_encryption(apart: tuple[Client, Client]) -> None:
+    alice, nobody = apart
+    answer = _get(nobody, _url(f"?token={alice.token}", "private-site"))
+    host = answer.headers["location"].split("/")[2]
+    visit = _get(nobody, _url(f"?token={alice.token}", "private-site"), **{"host": host, "sec-fetch-dest": "document"})
+    assert (visit.status_code, visit.headers["location"]) == (303, _url(alias="private-site"))
+    cookie, *attributes = visit.headers["set-cookie"].split("; ")
+    assert attributes[1:] == ["Max-Age=43200", "HttpOnly", "SameSite=Lax", "Secure"]
+    assert _get(nobody, _url("style.css", "private-site"), host=host, cookie=cookie).status_code == 200
+    # A cookie of that name there was put by a site.
+    own = f"access_token={alice.token}"
+    assert _get(nobody, _url("style.css", "private-site"), host=host, cookie=own).status_code == 403
+
+
+def test_sites_that_share_an_origin_stay_in_a_sandbox(together: tuple[Client, Client]) -> None:
+    _, nobody = together
+    assert _get(nobody, _url()).headers["location"] == f"https://sites.example.org:8443{_url()}"
+    page = _get(nobody, _url(), host="sites.example.org:8443")
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith(SANDBOX)
+    assert _get(nobody, f"/{ALICE}/artifacts/public-site", host="sites.example.org:8443").status_code == 404

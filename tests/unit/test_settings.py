@@ -57,6 +57,10 @@ def test_options_go_before_variables() -> None:
         ("OBJECT_STORE_URL", "s3://bucket", "must be 'directory': this version has no other implementation"),
         ("PUBLIC_BASE_URL", "artifacts.example", "must begin with http:// or https://"),
         ("LOCAL_BASE_URL", "http://inside/", "must not end with a slash"),
+        ("SITES_URL", "sites.example", "without a path"),
+        ("SITES_URL", "https://sites.example/", "without a path"),
+        ("SITES_URL", "https://a.*.example", "without a path"),
+        ("SITES_URL", "https://*example", "without a path"),
         ("ANONYMOUS_REQUESTS_PER_SECOND", "0", "expected `float` >= 0.001"),
         ("USER_BURST", "0", "expected `int` >= 1"),
         ("CLIENT_ADDRESS_HEADER", "X Forwarded For", "must be the name of a header"),
@@ -139,3 +143,14 @@ def test_a_file_is_no_data_directory(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(DataDirectoryError, match="cannot be made"), locked(file):
         pass
+
+
+def test_sites_are_not_at_the_address_of_the_service() -> None:
+    urls = {
+        "ARTIFACT_MANAGER_PUBLIC_BASE_URL": "https://a.example/x",
+        "ARTIFACT_MANAGER_SITES_URL": "https://a.example",
+    }
+    with pytest.raises(SettingsError, match="ARTIFACT_MANAGER_SITES_URL must be another address"):
+        load_settings(urls)
+    urls["ARTIFACT_MANAGER_SITES_URL"] = "https://*.a.example"
+    assert load_settings(urls).sites_url == "https://*.a.example"
