@@ -16,8 +16,8 @@ from domain.ids import EventId, Position, StreamId
 
 Row = tuple[Any, ...]
 """A row of the table `events`, in the order of its columns."""
-PAYLOAD = 13
-"""The column of the payload."""
+POSITION, ARTIFACT_ID, PAYLOAD = 0, 6, 13
+"""Columns of a row."""
 
 _REFERENCE_START = b'{"$object":'
 _REFERENCES = msgspec.json.Decoder(PayloadReference)

@@ -12,7 +12,7 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
 from adapters.event_log import schema
 from adapters.event_log.datastore import LogDatastore
-from adapters.event_log.mapper import Row, to_library_event
+from adapters.event_log.mapper import ARTIFACT_ID, POSITION, Row, to_library_event
 from adapters.event_log.plan import Head, plan, streams_of
 from application.ports.event_log import AppendRequest, AppendResult
 from domain.ids import StreamId
@@ -72,6 +72,8 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
             position, recorded_at = self.newest()
             made = plan(requests, heads, position, recorded_at)
             _execute_chunks(cursor, schema.INSERT_EVENTS, made.rows)
+            about = sorted((row[ARTIFACT_ID], row[POSITION]) for row in made.rows if row[ARTIFACT_ID] is not None)
+            _execute_chunks(cursor, schema.INSERT_ARTIFACT_EVENTS, about)
             rows = [(stream.bytes, head.version, head.children, head.chain) for stream, head in made.heads.items()]
             _execute_chunks(cursor, schema.UPSERT_HEADS, rows)
         return made.results, position + len(made.rows)

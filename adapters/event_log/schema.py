@@ -23,10 +23,16 @@ CREATE_TABLES = (
         chain_sha256 BLOB NOT NULL
     ) STRICT
     """,
-    # Each index ends with the rowid, which is the position: history in log order needs no sorting.
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_stream ON events (originator_id, originator_version)",
     "CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id)",
-    "CREATE INDEX IF NOT EXISTS events_by_artifact ON events (artifact_id) WHERE artifact_id IS NOT NULL",
+    # In place of an index: filled once an append, in the order of its key, which costs half as much (ADR 0009).
+    """
+    CREATE TABLE IF NOT EXISTS artifact_events (
+        artifact_id BLOB NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (artifact_id, position)
+    ) STRICT, WITHOUT ROWID
+    """,
     """
     CREATE TABLE IF NOT EXISTS heads (
         stream_id BLOB PRIMARY KEY,
@@ -45,6 +51,10 @@ from a busy event loop; a step that handles many rows does so once, and works be
 _EVENT_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_EVENTS = "INSERT INTO events VALUES {rows}"
 INSERT_EVENTS = {size: _INSERT_EVENTS.format(rows=", ".join([_EVENT_ROW] * size)) for size in CHUNK_SIZES}
+_INSERT_ARTIFACT_EVENTS = "INSERT INTO artifact_events VALUES {rows}"
+INSERT_ARTIFACT_EVENTS = {
+    size: _INSERT_ARTIFACT_EVENTS.format(rows=", ".join(["(?, ?)"] * size)) for size in CHUNK_SIZES
+}
 _UPSERT_HEADS = """
     INSERT INTO heads (stream_id, version, children, chain_sha256) VALUES {rows}
     ON CONFLICT (stream_id) DO UPDATE
@@ -72,7 +82,10 @@ SELECT_STREAM_BACKWARDS = """
     ORDER BY originator_version DESC LIMIT ?
 """
 SELECT_LOG = "SELECT * FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
-SELECT_HISTORY = "SELECT * FROM events WHERE artifact_id = ? AND position < ? ORDER BY position DESC LIMIT ?"
+SELECT_HISTORY = """
+    SELECT events.* FROM artifact_events AS found CROSS JOIN events USING (position)
+    WHERE found.artifact_id = ? AND found.position < ? ORDER BY found.position DESC LIMIT ?
+"""
 SELECT_BY_ID = "SELECT * FROM events WHERE event_id = ?"
 DATA_VERSION = "PRAGMA data_version"
 SELECT_SIZE = (
